@@ -1,0 +1,1 @@
+//! Image data sets, decoding, augmentation and resumable batches for training classifiers

@@ -1,0 +1,1 @@
+//! The ResNet family on dfdx tensors, with torchvision's parameter names, counts and initialisation

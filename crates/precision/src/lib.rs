@@ -1,0 +1,1 @@
+//! Number formats for training: which format computes, which remembers, and dynamic loss scaling

@@ -1,0 +1,1 @@
+//! Declarative training recipes in RON: tricks applied, units resolved, contradictions refused

@@ -1,0 +1,1 @@
+//! Learning-rate and hyper-parameter schedules as pure functions of the step

@@ -1,0 +1,1 @@
+//! The training loop: a plan in, records and checkpoints out

@@ -1,0 +1,2 @@
+//! The `trickbag` program.
+fn main() {}

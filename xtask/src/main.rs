@@ -1,0 +1,2 @@
+//! `cargo xtask`: the front door of the workspace.
+fn main() {}
