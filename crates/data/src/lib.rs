@@ -1,63 +1,63 @@
 //! Image data sets, decoding, augmentation and resumable batches for training classifiers.
-#![allow(missing_docs)] // stub
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+//!
+//! A [`Source`] names where images come from: the built-in [`Source::Mnist10k`], a folder of
+//! JPEG and PNG files, or the original files of MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100.
+//! [`Dataset::open`] decodes it, and [`Dataset::train_batches`] yields normalised batches in a
+//! seeded order while a background thread prepares the next ones. Any batch of any epoch can be
+//! asked for directly, and it is bit for bit the one that an unbroken run would see.
+//!
+//! ```
+//! use trickbag_data::{Augment, Dataset, Keep, Loading, Source};
+//!
+//! let source = Source::Mnist10k;
+//! let dataset = Dataset::open(&source, Keep::Decoded)?;
+//! let loading = Loading {
+//!     seed: 1,
+//!     batch_size: 128,
+//!     augment: vec![Augment::PadCrop(2)],
+//!     normalize: source.normalize(),
+//! };
+//! for batch in dataset.train_batches(&loading, 0, 0)?.take(2) {
+//!     let batch = batch?;
+//!     assert_eq!(batch.images.len(), 128 * 28 * 28);
+//!     assert_eq!(batch.labels.len(), 128);
+//! }
+//! # Ok::<(), trickbag_data::Error>(())
+//! ```
+//!
+//! Nothing here depends on a tensor library: a [`Batch`] is plain vectors, images in
+//! `(batch, height, width, channels)` order.
+//!
+//! Errors name the file, what was found, what was expected and what to do. Files that cannot be
+//! used are counted and named, and stop the run unless [`OnError::Skip`] asks to leave them out.
 
-/// Where images come from (a recipe's `data` line).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Source {
-    Mnist10k,
-    ImageFolder(ImageFolder),
-    Idx(Idx),
-    Cifar10(CifarBinary),
-    Cifar100(CifarBinary),
-}
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImageFolder {
-    pub path: PathBuf,
-    pub size: usize,
-    /// centre-crop fraction used in evaluation: short side is resized to size/crop.
-    #[serde(default = "one")]
-    pub crop: f64,
-    #[serde(default)]
-    pub on_error: OnError,
-    /// What the folder is expected to hold; lets a plan be made without it.
-    #[serde(default)]
-    pub expect: Option<Expect>,
-}
-fn one() -> f64 { 1.0 }
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub enum OnError { #[default] Stop, Skip }
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Expect { pub train: usize, pub val: usize, pub classes: usize }
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Idx { pub path: PathBuf }
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CifarBinary { pub path: PathBuf }
+mod augment;
+mod batches;
+mod cifar;
+mod dataset;
+mod decode;
+mod error;
+mod idx;
+mod image;
+mod image_folder;
+mod listing;
+mod loading;
+mod mnist10k;
+mod normalize;
+mod order;
+mod source;
+mod split;
 
-/// One random change of a training image.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Augment { PadCrop(usize), HorizontalFlip, RandomResizedCrop }
-
-/// Channel means and standard deviations, in units of the 0..1 pixel value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Normalize { pub mean: Vec<f32>, pub std: Vec<f32> }
-
-/// What a plan needs to know about a data set.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Facts { pub train_len: usize, pub val_len: usize, pub classes: usize, pub height: usize, pub width: usize, pub channels: usize }
-
-#[derive(Debug, thiserror::Error)]
-pub enum Error { #[error("stub")] Stub }
-
-impl Source {
-    /// Quick scan: facts without decoding. Uses `expect` when the folder is absent.
-    pub fn facts(&self) -> Result<Facts, Error> { Err(Error::Stub) }
-    /// The usual normalisation of this source.
-    pub fn normalize(&self) -> Normalize { Normalize { mean: vec![0.5], std: vec![0.5] } }
-}
+pub use augment::{Augment, Change};
+pub use batches::Batches;
+pub use cifar::CifarBinary;
+pub use dataset::{Dataset, Keep};
+pub use decode::Fault;
+pub use error::{Error, OddFile, OddFiles};
+pub use idx::Idx;
+pub use image::{Image, Window};
+pub use image_folder::{Expect, ImageFolder, OnError};
+pub use loading::{Batch, Loading};
+pub use normalize::{Normalize, NormalizeTable};
+pub use source::{Facts, Source};
+pub use split::Split;

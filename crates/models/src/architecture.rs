@@ -63,3 +63,6 @@ pub enum ZeroGamma {
     /// Zero: a block starts as its shortcut.
     On,
 }
+
+/// Weight layers that one more block in each of the three CIFAR stages adds.
+pub(crate) const CIFAR_STAGE: usize = 6;

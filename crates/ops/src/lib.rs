@@ -1,1 +1,49 @@
-//! The image operators that dfdx lacks on stable Rust: convolution, batch norm and pooling that take part in its tape
+//! The image operators that [dfdx] 0.13 lacks on stable Rust: convolution, batch norm and pooling,
+//! forward and backward, taking part in dfdx's tape.
+//!
+//! Plain dfdx code goes around them: an operator takes a tensor with whatever tape it has and
+//! returns one, and `loss.backward()` yields the gradients of everything that came before.
+//!
+//! ```
+//! use dfdx::prelude::*;
+//! use trickbag_ops::{Activation, Affine, Backend, FeatureMap, Vector, Window};
+//!
+//! let dev = Cpu::default();
+//! let images: FeatureMap<f32, Cpu> = dev.sample_normal_like(&(8, 16, 16, 3));
+//! let filter: FeatureMap<f32, Cpu> = dev.sample_normal_like(&(3, 3, 3, 4));
+//! let scale: Vector<f32, Cpu> = dev.ones_like(&(4,));
+//! let shift: Vector<f32, Cpu> = dev.zeros_like(&(4,));
+//!
+//! let x = images.leaky_traced();
+//! let x = Backend::conv2d(x, &filter, &Window::square(3).padding(1), 1)?;
+//! let affine = Affine { scale: &scale, shift: &shift, eps: 1e-5, activation: Activation::Relu };
+//! let (x, _statistics) = Backend::batch_norm(x, &affine, None)?;
+//! let x = Backend::global_avg_pool(x)?; // (8, 4): plain dfdx from here on
+//! let gradients = x.square().mean().backward();
+//! assert_eq!(gradients.get(&filter).shape(), &(3, 3, 3, 4));
+//! # Ok::<(), trickbag_ops::Error>(())
+//! ```
+//!
+//! # Layout
+//!
+//! Feature maps are `(batch, height, width, channels)`, filters `(kernel height, kernel width,
+//! input channels / groups, output channels)`, linear weights `(inputs, outputs)`. Shapes are
+//! run-time `usize` throughout.
+//!
+//! # Two forms
+//!
+//! [`Backend`] has one method per operator. Its default body is the **composed form** in
+//! [`composed`]: dfdx's own operators, on any dfdx device and number format. On the CPU in `f32`
+//! the **fast form** replaces it and calls [`trickbag_kernels`]. Tests hold one against the other.
+//!
+//! In the fast form the gradient of an operator's *output* is consumed by its backward pass, which
+//! frees it early: only gradients of tensors that no operator produced can be read afterwards.
+
+mod backend;
+pub mod composed;
+mod cpu;
+mod error;
+
+pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Matrix, Vector};
+pub use error::Error;
+pub use trickbag_kernels::{Activation, AvgPool, Divisor, ImageShape, Rounding, Window};

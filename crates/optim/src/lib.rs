@@ -1,15 +1,34 @@
-//! SGD with Nesterov momentum and AdamW on dfdx tensors, by parameter group, with state that can be saved.
-#![allow(missing_docs)] // stub
-use serde::{Deserialize, Serialize};
+//! Optimisers on [dfdx] tensors: SGD with Nesterov momentum and AdamW, by parameter group, with
+//! state that can be saved.
+//!
+//! dfdx's own optimisers have one setting for all parameters and hide their state; these take a
+//! [`Group`](trickbag_param_groups::Group) for each parameter and the learning rate of each step.
+//!
+//! ```
+//! use dfdx::prelude::*;
+//! use trickbag_ops::Vector;
+//! use trickbag_optim::{Optimizer, Sgd, State};
+//! use trickbag_param_groups::Group;
+//!
+//! let dev = Cpu::default();
+//! let mut parameters: Vec<Vector<f32, Cpu>> = vec![dev.tensor_from_vec(vec![1.0, -2.0], (2,))];
+//! let sgd = Sgd { lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.0 };
+//! let mut state = State::new(Optimizer::Sgd(sgd), &parameters)?;
+//! let groups = [Group::with_decay(0.0)];
+//!
+//! for step in 0..100 {
+//!     let loss = parameters[0].leaky_trace().square().sum();
+//!     let gradients = vec![loss.backward().get(&parameters[0])];
+//!     state.update(&mut parameters, gradients, &groups, 0.1)?;
+//! }
+//! assert!(parameters[0].as_vec().iter().all(|p| p.abs() < 1e-3));
+//! # Ok::<(), trickbag_optim::Error>(())
+//! ```
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Optimizer { Sgd(Sgd), AdamW(AdamW) }
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sgd { pub lr: f64, #[serde(default)] pub momentum: f64, #[serde(default)] pub nesterov: bool, #[serde(default)] pub weight_decay: f64 }
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdamW { pub lr: f64, #[serde(default = "betas")] pub betas: (f64, f64), #[serde(default = "eps")] pub eps: f64, #[serde(default = "decay")] pub weight_decay: f64 }
-fn betas() -> (f64, f64) { (0.9, 0.999) }
-fn eps() -> f64 { 1e-8 }
-fn decay() -> f64 { 0.01 }
+mod error;
+mod settings;
+mod state;
+
+pub use error::Error;
+pub use settings::{AdamW, Optimizer, Sgd};
+pub use state::{Slot, State};

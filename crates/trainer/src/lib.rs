@@ -1,1 +1,40 @@
-//! The training loop: a plan in, records and checkpoints out
+//! The training loop: a [`Plan`](trickbag_recipe::Plan) in, records and checkpoints out.
+//!
+//! A [`Trainer`] owns the order of things in a step and nothing else: what the learning rate, the
+//! loss or the parameter groups are was decided by the plan. It knows no trick by name.
+//!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//!
+//! use dfdx::prelude::Cpu;
+//! use trickbag_data::{Dataset, Keep, Source};
+//! use trickbag_recipe::{Document, Plan};
+//! use trickbag_trainer::{Outcome, Trainer};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let recipe = r#"Recipe(
+//!     name: "tiny", seed: 1, data: Mnist10k, model: ResNet(depth: 8, stem: Cifar, width: 2),
+//!     batch_size: 2000, epochs: 1, optimizer: Sgd(lr: 0.1),
+//! )"#;
+//! let dataset = Dataset::open(&Source::Mnist10k, Keep::Decoded)?;
+//! let plan = Plan::new(&Document::new("tiny.ron", recipe)?, dataset.facts())?;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let mut trainer = Trainer::<f32, _>::new(&plan, Cpu::default())?;
+//! let stop = AtomicBool::new(false);
+//! let outcome = trainer.run(&dataset, folder.path(), &stop, &mut |_record| Ok(()))?;
+//! assert_eq!(outcome, Outcome::Finished);
+//! assert!(folder.path().join("model.safetensors").is_file());
+//! # Ok(())
+//! # }
+//! ```
+
+mod checkpoint;
+mod error;
+mod evaluate;
+mod trainer;
+
+pub use checkpoint::{BEST, LAST, MODEL};
+pub use error::Error;
+pub use evaluate::Score;
+pub use trainer::{Outcome, Trainer};

@@ -1,2 +1,44 @@
-//! The `trickbag` program.
-fn main() {}
+//! The `trickbag` program: reads a recipe, plans it, runs it and reports.
+//!
+//! It alone names the concrete device and number format, prints, and sets the exit code: 0 when
+//! done, 1 when something failed under way, 2 for bad input, 130 when asked to stop.
+//!
+//! ```text
+//! trickbag run recipes/mnist.ron --set batch_size=64
+//! trickbag explain recipes/mnist.ron
+//! ```
+#![allow(clippy::print_stdout, clippy::print_stderr)] // a program speaks to its user
+
+mod command;
+mod device;
+mod failure;
+mod folder;
+mod run;
+mod screen;
+mod signal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::command::{Command, Explain};
+use crate::failure::{Failure, Input};
+
+fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Run(options) => run::run(&options),
+        Command::Explain(options) => explain(&options),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("error: {:#}", failure.error());
+        failure.exit_code()
+    })
+}
+
+fn explain(options: &Explain) -> Result<ExitCode, Failure> {
+    let document = options.recipe.read()?;
+    let facts = document.facts().input()?;
+    let plan = trickbag_recipe::Plan::new(&document, &facts).input()?;
+    println!("{plan}");
+    Ok(ExitCode::SUCCESS)
+}

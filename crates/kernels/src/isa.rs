@@ -1,0 +1,81 @@
+//! Which vector instructions compute.
+
+use std::cell::Cell;
+
+use crate::Error;
+
+/// An instruction set that the operators are compiled for.
+///
+/// An operator takes the best one that the processor has. Results differ between instruction sets
+/// in their last bits, never between runs or numbers of threads on the same one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// What every processor of the architecture has.
+    Portable,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F, VL, BW and DQ.
+    Avx512,
+}
+
+thread_local! {
+    static CHOSEN: Cell<Option<Isa>> = const { Cell::new(None) };
+}
+
+impl Isa {
+    /// The instruction sets that this processor has, worst first.
+    #[must_use]
+    pub fn available() -> Vec<Self> {
+        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|i| i.is_available()).collect()
+    }
+
+    /// Calls `f`; the operators that it calls on this thread use this instruction set.
+    ///
+    /// ```
+    /// use trickbag_kernels::Isa;
+    ///
+    /// assert_eq!(Isa::Portable.scope(|| 6 * 7), Ok(42));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::MissingIsa`] if the processor does not have it.
+    pub fn scope<R>(self, f: impl FnOnce() -> R) -> Result<R, Error> {
+        if !self.is_available() {
+            return Err(Error::MissingIsa(self));
+        }
+        let outer = CHOSEN.replace(Some(self));
+        let result = f();
+        CHOSEN.set(outer);
+        Ok(result)
+    }
+
+    /// The instruction set for the operators called on this thread.
+    pub(crate) fn current() -> Self {
+        CHOSEN.get().unwrap_or_else(Self::best)
+    }
+
+    fn best() -> Self {
+        [Self::Avx512, Self::Avx2].into_iter().find(|i| i.is_available()).unwrap_or(Self::Portable)
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && Self::Avx2.is_available()
+            }
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(crate) fn is_available(self) -> bool {
+        self == Self::Portable
+    }
+}

@@ -1,0 +1,43 @@
+//! What can go wrong in a loss.
+
+use std::fmt::Display;
+
+/// A loss's failure.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A label that is no class.
+    #[error("sample {sample} has label {label}, but there are {classes} classes, 0 to {}", classes - 1)]
+    Label {
+        /// Position in the batch.
+        sample: usize,
+        /// Its label.
+        label: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A smoothing that leaves no target.
+    #[error("label smoothing is {0}, expected a number from 0 up to, but not including, 1")]
+    Smoothing(f64),
+    /// Operands that do not belong together.
+    #[error("{what} have shape {found:?}, expected {expected:?} to match the logits")]
+    Shape {
+        /// Which operand.
+        what: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that fits.
+        expected: Vec<usize>,
+    },
+    /// Weights that cannot be normalised.
+    #[error("the weights of the samples sum to {0}, expected a positive number")]
+    Weights(f32),
+    /// An operator or the device failed.
+    #[error(transparent)]
+    Ops(#[from] trickbag_ops::Error),
+}
+
+impl Error {
+    pub(crate) fn device(error: impl Display) -> Self {
+        Self::Ops(trickbag_ops::Error::device(error))
+    }
+}

@@ -1,0 +1,72 @@
+//! What can go wrong when a network is built, run or loaded.
+
+use crate::architecture::CIFAR_STAGE;
+
+/// A network's failure.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A depth that the ResNet family does not have.
+    #[error(
+        "there is no ResNet-{found}: use 18, 34, 50, 101 or 152 (four stages), or 6n + 2 (three \
+         stages, for small images), of which {nearest} is the nearest"
+    )]
+    Depth {
+        /// The depth asked for.
+        found: usize,
+        /// The nearest depth of the form 6n + 2.
+        nearest: usize,
+    },
+    /// A width that the stem cannot divide.
+    #[error("a width of {found} channels does not work: it must be a positive even number")]
+    Width {
+        /// The width asked for.
+        found: usize,
+    },
+    /// No input channels or no classes.
+    #[error(
+        "a network needs channels and classes, found {in_channels} channels and {classes} classes"
+    )]
+    Empty {
+        /// Channels asked for.
+        in_channels: usize,
+        /// Classes asked for.
+        classes: usize,
+    },
+    /// Images that the network cannot take.
+    #[error("this network takes images of {expected} channels, found {found}")]
+    Channels {
+        /// Channels of the images.
+        found: usize,
+        /// Channels that the network was built for.
+        expected: usize,
+    },
+    /// Batch norm over a single value per channel.
+    #[error(
+        "batch norm `{norm}` sees one value per channel in training, whose variance is unknown: use \
+         a larger batch or larger images"
+    )]
+    OneValue {
+        /// The norm's name.
+        norm: String,
+    },
+    /// Values that do not belong to this network.
+    #[error("these values do not belong to this network: {}", .0.join("; "))]
+    Mismatch(Vec<String>),
+    /// A file that cannot be read or written as safetensors.
+    #[error("not a safetensors file of F32 tensors: {0}")]
+    File(String),
+    /// An operator failed.
+    #[error(transparent)]
+    Ops(#[from] trickbag_ops::Error),
+}
+
+impl Error {
+    pub(crate) fn file(error: safetensors::SafeTensorError) -> Self {
+        Self::File(error.to_string())
+    }
+
+    pub(crate) fn depth(found: usize) -> Self {
+        let blocks = (found.saturating_sub(2) + CIFAR_STAGE / 2) / CIFAR_STAGE;
+        Self::Depth { found, nearest: CIFAR_STAGE * blocks.max(1) + 2 }
+    }
+}

@@ -1,0 +1,36 @@
+//! What can go wrong in mixed precision.
+
+use std::fmt::Display;
+
+/// A failure of mixed precision.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The scale fell to its floor and gradients still overflow.
+    #[error(
+        "the loss scale fell to its floor of {floor} and the gradients still overflow: the training \
+         diverges, lower the learning rate or compute in F32"
+    )]
+    Floor {
+        /// The lowest scale allowed.
+        floor: f32,
+    },
+    /// Settings with which the scaler cannot work.
+    #[error("loss scaling: `{field}` is {found}, expected {expected}")]
+    Settings {
+        /// Which setting.
+        field: &'static str,
+        /// Its value.
+        found: f64,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// An operator or the device failed.
+    #[error(transparent)]
+    Ops(#[from] trickbag_ops::Error),
+}
+
+impl Error {
+    pub(crate) fn device(error: impl Display) -> Self {
+        Self::Ops(trickbag_ops::Error::device(error))
+    }
+}

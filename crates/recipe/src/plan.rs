@@ -1,0 +1,238 @@
+//! A recipe with everything resolved: what a training run does, number by number.
+
+mod draft;
+mod explain;
+
+pub(crate) use draft::{Draft, Ramp};
+
+use trickbag_data::{Augment, Facts, Normalize, Source};
+use trickbag_losses::CrossEntropy;
+use trickbag_models::{Architecture, Network, ZeroGamma};
+use trickbag_optim::Optimizer;
+use trickbag_param_groups::{Group, Parameter, Table, resolve};
+use trickbag_precision::Policy;
+use trickbag_schedules::{Clock, Schedule};
+
+use crate::document::Document;
+use crate::error::{Error, Fault, Problem};
+use crate::recipe::Recipe;
+use crate::tricks::Trick;
+
+/// What a run does: units resolved, tricks applied, contradictions refused.
+///
+/// `Display` explains the plan on a page: the data, the network, every number and where it comes from, the
+/// curve of the learning rate, and the group of every parameter.
+///
+/// ```
+/// use trickbag_data::Facts;
+/// use trickbag_recipe::{Document, Plan};
+///
+/// let text = r#"Recipe(
+///     name: "mnist",
+///     seed: 1,
+///     data: Mnist10k,
+///     model: ResNet(depth: 8, stem: Cifar),
+///     batch_size: 128,
+///     epochs: 12,
+///     optimizer: Sgd(lr: 0.1),
+///     tricks: [Warmup(epochs: 1), CosineAnnealing],
+/// )"#;
+/// let document = Document::new("recipes/mnist.ron", text)?;
+/// let facts = Facts { train_len: 8500, val_len: 1500, classes: 10, height: 28, width: 28, channels: 1 };
+/// let plan = Plan::new(&document, &facts)?;
+///
+/// assert_eq!(plan.steps_per_epoch, 66); // 8500 / 128, the incomplete batch dropped
+/// assert_eq!(plan.learning_rate.at(33), 0.05);
+/// assert!(plan.to_string().contains("12 epochs"));
+/// # Ok::<(), trickbag_recipe::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// What runs are filed under.
+    pub name: String,
+    /// Where all randomness of a run comes from.
+    pub seed: u64,
+    /// [`Recipe::hash`].
+    pub recipe_hash: String,
+    /// Where the images come from.
+    pub data: Source,
+    /// How many images there are, of what size, in how many classes.
+    pub facts: Facts,
+    /// Channel means and standard deviations.
+    pub normalize: Normalize,
+    /// Random changes of the training images, in this order.
+    pub augment: Vec<Augment>,
+    /// The settings of the network.
+    pub architecture: Architecture,
+    /// The network for the data's channels and classes.
+    pub network: Network,
+    /// Multiply-accumulate operations of one image's forward pass.
+    pub macs: u64,
+    /// What the last norm scale of each residual block starts from.
+    pub zero_gamma: ZeroGamma,
+    /// Images of one update.
+    pub batch_size: usize,
+    /// Passes over the training images.
+    pub epochs: u64,
+    /// Updates of one epoch. Convention: an incomplete last batch is dropped in training.
+    pub steps_per_epoch: u64,
+    /// Updates of the whole training.
+    pub total_steps: u64,
+    /// The update rule. Its `lr` is the recipe's, before any trick; `learning_rate` is what a step uses.
+    pub optimizer: Optimizer,
+    /// The learning rate of each update, counted from 0.
+    pub learning_rate: Schedule,
+    /// Decay, learning-rate multiplier and so on of every parameter.
+    pub groups: Table,
+    /// The loss.
+    pub loss: CrossEntropy,
+    /// The number format that computes.
+    pub precision: Policy,
+    /// The tricks in the order in which they were applied.
+    pub tricks: Vec<AppliedTrick>,
+}
+
+/// A trick and what its settings came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedTrick {
+    /// Its name in the recipe.
+    pub name: &'static str,
+    /// What it does in this plan, in words.
+    pub effect: String,
+    /// Paper and section.
+    pub source: &'static str,
+}
+
+impl Plan {
+    /// Resolves a recipe for a data set with these facts.
+    ///
+    /// # Errors
+    ///
+    /// Values out of their range, settings that do not fit the data or the network, and tricks that contradict
+    /// each other, each with the line or the override that says so.
+    pub fn new(document: &Document, facts: &Facts) -> Result<Self, Error> {
+        resolved(document.recipe(), facts).map_err(|fault| document.error(fault))
+    }
+}
+
+fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
+    let clock = clock(recipe, facts)?;
+    let normalize = recipe.normalize.clone().unwrap_or_else(|| recipe.data.normalize());
+    normalize.table(facts.channels).map_err(|error| Problem::Data(error).at("normalize"))?;
+    check_augment(&recipe.augment, facts)?;
+    check_optimizer(&recipe.optimizer)?;
+    let (network, macs) = network(&recipe.model, facts)?;
+
+    let lr = recipe.optimizer.lr();
+    let mut draft = Draft::baseline(clock, recipe.batch_size, facts.classes, lr);
+    let tricks = apply(&recipe.tricks, &mut draft)?;
+
+    let parameters: Vec<Parameter> =
+        network.parameters().iter().map(|spec| spec.parameter.clone()).collect();
+    let defaults = Group::with_decay(recipe.optimizer.weight_decay());
+    let groups = resolve(&draft.rules, defaults, &parameters)
+        .map_err(|error| Problem::Groups(error).at("tricks"))?;
+    Ok(Plan {
+        name: recipe.name.clone(),
+        seed: recipe.seed,
+        recipe_hash: recipe.hash(),
+        data: recipe.data.clone(),
+        facts: *facts,
+        normalize,
+        augment: recipe.augment.clone(),
+        architecture: recipe.model.clone(),
+        network,
+        macs,
+        zero_gamma: draft.zero_gamma,
+        batch_size: recipe.batch_size,
+        epochs: recipe.epochs,
+        steps_per_epoch: clock.steps_per_epoch,
+        total_steps: clock.total_steps,
+        optimizer: recipe.optimizer,
+        learning_rate: draft.learning_rate()?,
+        groups,
+        loss: draft.loss,
+        precision: draft.precision,
+        tricks,
+    })
+}
+
+fn clock(recipe: &Recipe, facts: &Facts) -> Result<Clock, Fault> {
+    let (batch_size, train_len) = (recipe.batch_size, facts.train_len);
+    let at_batch_size = |error| Err(Problem::Data(error).at("batch_size"));
+    if batch_size == 0 {
+        return at_batch_size(trickbag_data::Error::BatchSizeZero);
+    }
+    if batch_size > train_len {
+        return at_batch_size(trickbag_data::Error::BatchTooLarge { batch_size, train_len });
+    }
+    let steps_per_epoch = (train_len / batch_size) as u64;
+    match steps_per_epoch.checked_mul(recipe.epochs) {
+        Some(total_steps) if total_steps > 0 => Ok(Clock { steps_per_epoch, total_steps }),
+        _ => {
+            let expected = "at least 1, and a number of updates below 2^64";
+            Err(Problem::impossible("epochs", recipe.epochs, expected).at("epochs"))
+        }
+    }
+}
+
+fn check_augment(augment: &[Augment], facts: &Facts) -> Result<(), Fault> {
+    for last in 0..augment.len() {
+        Augment::check_all(&augment[..=last], facts)
+            .map_err(|error| Problem::Data(error).at(format!("augment[{last}]")))?;
+    }
+    Ok(())
+}
+
+fn check_optimizer(optimizer: &Optimizer) -> Result<(), Fault> {
+    use trickbag_optim::Error;
+    optimizer.validate().map_err(|error| {
+        let at = match &error {
+            Error::Setting { field, .. } => format!("optimizer.{field}"),
+            Error::NesterovWithoutMomentum => "optimizer.nesterov".to_owned(),
+            _ => "optimizer".to_owned(),
+        };
+        Problem::Optimizer(error).at(at)
+    })
+}
+
+fn network(architecture: &Architecture, facts: &Facts) -> Result<(Network, u64), Fault> {
+    use trickbag_models::Error;
+    let fault = |error| {
+        let at = match &error {
+            Error::Depth { .. } => "model.depth",
+            Error::Width { .. } => "model.width",
+            _ => "model",
+        };
+        Problem::Model(error).at(at)
+    };
+    let network = Network::new(architecture, facts.channels, facts.classes).map_err(fault)?;
+    let macs = network.macs(facts.height, facts.width).map_err(fault)?;
+    Ok((network, macs))
+}
+
+/// Applies the tricks slot by slot, whatever their order in the recipe.
+fn apply(tricks: &[Trick], draft: &mut Draft) -> Result<Vec<AppliedTrick>, Fault> {
+    for (i, trick) in tricks.iter().enumerate() {
+        let path = format!("tricks[{i}]");
+        if let Some(other) = tricks[..i].iter().find(|other| other.slot() == trick.slot()) {
+            let (trick, other, slot) = (trick.name(), other.name(), trick.slot());
+            let problem = if trick == other {
+                Problem::Twice { trick }
+            } else {
+                Problem::Contradiction { trick, other, slot }
+            };
+            return Err(problem.at(path).with(draft.writer(slot)));
+        }
+        draft.writers.insert(trick.slot(), path);
+    }
+    let mut ordered: Vec<&Trick> = tricks.iter().collect();
+    ordered.sort_by_key(|trick| trick.slot());
+    ordered.into_iter().map(|trick| apply_one(trick, draft)).collect()
+}
+
+fn apply_one(trick: &Trick, draft: &mut Draft) -> Result<AppliedTrick, Fault> {
+    let path = draft.writer(trick.slot()).unwrap_or_default();
+    let effect = trick.effect().apply(draft).map_err(|fault| fault.inside(&path))?;
+    Ok(AppliedTrick { name: trick.name(), effect, source: trick.source() })
+}

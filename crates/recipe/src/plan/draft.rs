@@ -1,0 +1,87 @@
+//! A plan in the making: the numbers that tricks may still change.
+
+use std::collections::BTreeMap;
+
+use trickbag_losses::CrossEntropy;
+use trickbag_models::ZeroGamma;
+use trickbag_param_groups::Rule;
+use trickbag_precision::Policy;
+use trickbag_schedules::{Clock, Duration, Schedule};
+
+use crate::error::{Fault, Problem};
+use crate::tricks::Slot;
+
+/// What tricks see and write. It starts as the baseline: no trick at all.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) clock: Clock,
+    pub(crate) batch_size: usize,
+    pub(crate) classes: usize,
+    /// The largest learning rate.
+    pub(crate) peak: f64,
+    pub(crate) warmup: Option<Ramp>,
+    /// From the peak on; its clock starts after the warmup. Constant when there is none.
+    pub(crate) decay: Option<Schedule>,
+    pub(crate) loss: CrossEntropy,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) zero_gamma: ZeroGamma,
+    pub(crate) precision: Policy,
+    /// The path of the trick that writes each slot.
+    pub(crate) writers: BTreeMap<Slot, String>,
+}
+
+/// A rise of the learning rate to its peak.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ramp {
+    pub(crate) steps: u64,
+    pub(crate) from: f64,
+}
+
+impl Draft {
+    pub(crate) fn baseline(clock: Clock, batch_size: usize, classes: usize, lr: f64) -> Self {
+        Self {
+            clock,
+            batch_size,
+            classes,
+            peak: lr,
+            warmup: None,
+            decay: None,
+            loss: CrossEntropy::default(),
+            rules: Vec::new(),
+            zero_gamma: ZeroGamma::default(),
+            precision: Policy::default(),
+            writers: BTreeMap::new(),
+        }
+    }
+
+    /// The length of `duration`, which is at least one step, for the trick's field `field`.
+    pub(crate) fn steps(&self, duration: Duration, field: &'static str) -> Result<u64, Fault> {
+        match duration.resolve(&self.clock) {
+            Ok(0) => Err(Problem::NoSteps { field }.at(field)),
+            Ok(steps) => Ok(steps),
+            Err(error) => Err(Problem::Schedule(error).at(field)),
+        }
+    }
+
+    pub(crate) fn warmup_steps(&self) -> u64 {
+        self.warmup.map_or(0, |ramp| ramp.steps)
+    }
+
+    pub(crate) fn steps_after_warmup(&self) -> u64 {
+        self.clock.total_steps - self.warmup_steps()
+    }
+
+    /// The path of the trick that writes `slot`.
+    pub(crate) fn writer(&self, slot: Slot) -> Option<String> {
+        self.writers.get(&slot).cloned()
+    }
+
+    /// The whole curve, from the first update on.
+    pub(crate) fn learning_rate(&self) -> Result<Schedule, Fault> {
+        let decay = self.decay.clone().map_or_else(|| Schedule::constant(self.peak), Ok)?;
+        Ok(match self.warmup {
+            Some(Ramp { steps, from }) => decay.with_warmup(steps, from)?,
+            None => decay,
+        })
+    }
+}

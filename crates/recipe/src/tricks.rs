@@ -1,0 +1,146 @@
+//! The tricks of a recipe: one file each with its settings, its effect on the plan, its source and the
+//! convention it follows.
+//!
+//! Each trick writes one [slot](Slot) of the plan. Slots are written in their own order, so the order of
+//! a recipe's list has no meaning, and two tricks for the same slot contradict each other.
+
+mod cosine_annealing;
+mod exponential_decay;
+mod label_smoothing;
+mod linear_scaling;
+mod no_bias_decay;
+mod precision;
+mod step_decay;
+mod warmup;
+mod zero_gamma;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use cosine_annealing::CosineAnnealing;
+pub use exponential_decay::ExponentialDecay;
+pub use label_smoothing::LabelSmoothing;
+pub use linear_scaling::LinearScaling;
+pub use no_bias_decay::NoBiasDecay;
+pub use precision::Precision;
+pub use step_decay::StepDecay;
+pub use warmup::Warmup;
+pub use zero_gamma::ZeroGamma;
+
+use crate::error::{Fault, Problem};
+use crate::plan::Draft;
+
+/// One line of a recipe's `tricks`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Trick {
+    /// See [`LinearScaling`].
+    LinearScaling(LinearScaling),
+    /// See [`Warmup`].
+    Warmup(Warmup),
+    /// See [`CosineAnnealing`].
+    CosineAnnealing(CosineAnnealing),
+    /// See [`StepDecay`].
+    StepDecay(StepDecay),
+    /// See [`ExponentialDecay`].
+    ExponentialDecay(ExponentialDecay),
+    /// See [`LabelSmoothing`].
+    LabelSmoothing(LabelSmoothing),
+    /// See [`NoBiasDecay`].
+    NoBiasDecay(NoBiasDecay),
+    /// See [`ZeroGamma`].
+    ZeroGamma(ZeroGamma),
+    /// See [`Precision`].
+    Precision(Precision),
+}
+
+impl Trick {
+    /// The trick's name, as a recipe writes it.
+    pub fn name(&self) -> &'static str {
+        self.effect().name()
+    }
+
+    /// The part of a plan that the trick writes.
+    pub fn slot(&self) -> Slot {
+        self.effect().slot()
+    }
+
+    /// Where the trick comes from.
+    pub fn source(&self) -> &'static str {
+        self.effect().source()
+    }
+
+    /// The only place that tells tricks apart.
+    pub(crate) fn effect(&self) -> &dyn Effect {
+        match self {
+            Self::LinearScaling(trick) => trick,
+            Self::Warmup(trick) => trick,
+            Self::CosineAnnealing(trick) => trick,
+            Self::StepDecay(trick) => trick,
+            Self::ExponentialDecay(trick) => trick,
+            Self::LabelSmoothing(trick) => trick,
+            Self::NoBiasDecay(trick) => trick,
+            Self::ZeroGamma(trick) => trick,
+            Self::Precision(trick) => trick,
+        }
+    }
+}
+
+/// What a trick does to a plan.
+pub(crate) trait Effect {
+    /// The name in a recipe.
+    fn name(&self) -> &'static str;
+
+    /// The one slot that the trick writes.
+    fn slot(&self) -> Slot;
+
+    /// Paper and section.
+    fn source(&self) -> &'static str;
+
+    /// Writes the slot and says, for `explain`, what the settings came to. Slots that come earlier have
+    /// their values by then.
+    ///
+    /// A fault's path starts at the trick: `epochs`, or nothing for the trick itself.
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault>;
+}
+
+/// A part of a plan that a trick can write, in the order in which they are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Slot {
+    /// The largest learning rate.
+    PeakRate,
+    /// How the learning rate rises to its peak.
+    Warmup,
+    /// How the learning rate falls from its peak.
+    Decay,
+    /// What the network is trained to answer.
+    Targets,
+    /// Which kinds of parameter decay.
+    DecayedKinds,
+    /// What residual branches start from.
+    ResidualScale,
+    /// The number format that computes.
+    NumberFormat,
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PeakRate => "the peak of the learning rate",
+            Self::Warmup => "how the learning rate rises",
+            Self::Decay => "how the learning rate falls",
+            Self::Targets => "the training targets",
+            Self::DecayedKinds => "which kinds of parameter decay",
+            Self::ResidualScale => "what residual branches start from",
+            Self::NumberFormat => "the number format",
+        })
+    }
+}
+
+/// A decay that multiplies by 1 or more is a slip; one by 0 ends the training.
+fn check_factor(factor: f64) -> Result<(), Fault> {
+    if factor > 0.0 && factor < 1.0 {
+        return Ok(());
+    }
+    Err(Problem::impossible("factor", factor, "a number above 0 and below 1").at("factor"))
+}

@@ -1,0 +1,44 @@
+//! Targets that leave some probability to every class.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Slot};
+use crate::error::{Fault, Problem};
+use crate::plan::Draft;
+
+/// Trains towards 1 - eps + eps/K for the true class and eps/K for the others: `LabelSmoothing(0.1)`.
+///
+/// Its value is eps, at least 0 and below 1; K is the number of classes.
+///
+/// Source: Szegedy et al. 2016 (arXiv 1512.00567), section 7; Bag of Tricks (arXiv 1812.01187), section 5.2.
+///
+/// Convention: eps/K on every class, as PyTorch, timm, gluon and optax. (The Bag of Tricks paper's equation
+/// has eps/(K-1) on the others.)
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LabelSmoothing(pub f64);
+
+impl Effect for LabelSmoothing {
+    fn name(&self) -> &'static str {
+        "LabelSmoothing"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::Targets
+    }
+
+    fn source(&self) -> &'static str {
+        "Szegedy et al. 2016, 7; Bag of Tricks, 5.2"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        if !(0.0..1.0).contains(&self.0) {
+            let problem =
+                Problem::impossible("LabelSmoothing", self.0, "a number of at least 0 and below 1");
+            return Err(problem.at(""));
+        }
+        draft.loss.label_smoothing = self.0;
+        let classes = draft.classes as f64;
+        let other = self.0 / classes;
+        Ok(format!("{} for the true class, {other} for each other", 1.0 - self.0 + other))
+    }
+}

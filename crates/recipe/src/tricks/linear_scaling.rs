@@ -1,0 +1,42 @@
+//! The learning rate in proportion to the batch.
+
+use serde::{Deserialize, Serialize};
+use trickbag_schedules::linear_scaling;
+
+use super::{Effect, Slot};
+use crate::error::{Fault, Problem};
+use crate::plan::Draft;
+
+/// Multiplies the learning rate by `batch_size / base_batch`: `LinearScaling(base_batch: 256)`.
+///
+/// Source: Goyal et al. 2017 (arXiv 1706.02677), section 2.1; Bag of Tricks (arXiv 1812.01187), section 3.1.
+///
+/// Convention: lr = base * (global batch) / (base batch), where the global batch is the per-worker batch
+/// times workers times accumulated micro-batches. (timm scales adaptive optimisers by the square root.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinearScaling {
+    /// The batch that the optimiser's `lr` was chosen for; above 0.
+    pub base_batch: u64,
+}
+
+impl Effect for LinearScaling {
+    fn name(&self) -> &'static str {
+        "LinearScaling"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::PeakRate
+    }
+
+    fn source(&self) -> &'static str {
+        "Goyal et al. 2017, 2.1; Bag of Tricks, 3.1"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        let (base, batch) = (draft.peak, draft.batch_size as u64);
+        draft.peak = linear_scaling(base, batch, self.base_batch)
+            .map_err(|error| Problem::Schedule(error).at("base_batch"))?;
+        Ok(format!("{base} * {batch}/{} = {}", self.base_batch, draft.peak))
+    }
+}

@@ -1,0 +1,37 @@
+//! Weight decay on weights only.
+
+use serde::{Deserialize, Serialize};
+use trickbag_param_groups::{Kind, Rule};
+
+use super::{Effect, Slot};
+use crate::error::Fault;
+use crate::plan::Draft;
+
+/// No weight decay on biases and on the scales and shifts of norms: `NoBiasDecay`.
+///
+/// Source: Bag of Tricks (arXiv 1812.01187), section 3.1, after Jia et al. 2018 (arXiv 1807.11205).
+///
+/// Convention: chosen by the kind of parameter, never by its name. (timm: one dimension or less; FFCV: the
+/// name contains `bn`, which misses some.)
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoBiasDecay {}
+
+impl Effect for NoBiasDecay {
+    fn name(&self) -> &'static str {
+        "NoBiasDecay"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::DecayedKinds
+    }
+
+    fn source(&self) -> &'static str {
+        "Bag of Tricks, 3.1"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        draft.rules.push(Rule::no_decay([Kind::Bias, Kind::NormScale, Kind::NormShift]));
+        Ok("no decay of biases, norm scales and norm shifts".to_owned())
+    }
+}

@@ -1,0 +1,35 @@
+//! Residual blocks that start as their shortcut.
+
+use serde::{Deserialize, Serialize};
+use trickbag_models::ZeroGamma as Start;
+
+use super::{Effect, Slot};
+use crate::error::Fault;
+use crate::plan::Draft;
+
+/// Starts the last norm scale of every residual block from 0, so that a block begins as its shortcut:
+/// `ZeroGamma`.
+///
+/// Source: Goyal et al. 2017 (arXiv 1706.02677), section 5.1; Bag of Tricks (arXiv 1812.01187), section 3.1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ZeroGamma {}
+
+impl Effect for ZeroGamma {
+    fn name(&self) -> &'static str {
+        "ZeroGamma"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::ResidualScale
+    }
+
+    fn source(&self) -> &'static str {
+        "Goyal et al. 2017, 5.1; Bag of Tricks, 3.1"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        draft.zero_gamma = Start::On;
+        Ok("the last norm scale of every residual block starts from 0".to_owned())
+    }
+}

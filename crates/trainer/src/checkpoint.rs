@@ -1,0 +1,148 @@
+//! Checkpoints: safetensors files that hold a network's values, or all that a training needs.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use dfdx::dtypes::Dtype;
+use safetensors::tensor::TensorView;
+use safetensors::{SafeTensorError, SafeTensors};
+use serde::{Deserialize, Serialize};
+use trickbag_models::NamedTensor;
+use trickbag_ops::Backend;
+use trickbag_recipe::Plan;
+use trickbag_report::write_atomic;
+
+use crate::trainer::Progress;
+use crate::{Error, Trainer};
+
+/// The checkpoint that a training resumes from.
+pub const LAST: &str = "last.safetensors";
+/// The network after its best epoch, as PyTorch names and shapes it.
+pub const BEST: &str = "best.safetensors";
+/// The network at the end, as PyTorch names and shapes it.
+pub const MODEL: &str = "model.safetensors";
+
+/// Key of the one entry in the file's metadata (one, because they have no order).
+const KEY: &str = "trickbag";
+/// Version of the layout of [`LAST`].
+const FORMAT: u32 = 1;
+const OF_MODEL: &str = "model.";
+const OF_OPTIMIZER: &str = "optimizer.";
+
+/// What a checkpoint says beside the tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    recipe_hash: String,
+    optimizer_steps: u64,
+    progress: Progress,
+}
+
+impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
+    /// A training as it was when the checkpoint at `path` was written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`] and [`Error::NotACheckpoint`] for a missing, torn or foreign file,
+    /// [`Error::OtherRecipe`] for a checkpoint of another recipe, and what [`Trainer::new`] and
+    /// [`Network::import`](trickbag_models::Network::import) report.
+    pub fn resume(plan: &'p Plan, dev: D, path: &Path) -> Result<Self, Error> {
+        let not_a_checkpoint =
+            |reason: String| Error::NotACheckpoint { path: path.to_owned(), reason };
+        let bytes = fs::read(path).map_err(|reason| Error::Read { path: path.into(), reason })?;
+        let header = header(&bytes).map_err(not_a_checkpoint)?;
+        if header.recipe_hash != plan.recipe_hash {
+            let (found, expected) = (header.recipe_hash, plan.recipe_hash.clone());
+            return Err(Error::OtherRecipe { path: path.to_owned(), found, expected });
+        }
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| not_a_checkpoint(e.to_string()))?;
+        let mut trainer = Self::new(plan, dev)?;
+        let model = file.iter().filter_map(|(name, view)| {
+            Some(NamedTensor::from_view(name.strip_prefix(OF_MODEL)?, &view))
+        });
+        let model = model.collect::<Result<_, _>>()?;
+        (trainer.parameters, trainer.statistics) = plan.network.import(model, &trainer.dev)?;
+        let names: Vec<_> = plan.network.parameters().iter().map(|spec| spec.name()).collect();
+        trainer.optimizer.restore(header.optimizer_steps, |slot, index| -> Result<_, Error> {
+            let name = slot_name(slot, names[index]);
+            let view = file.tensor(&name).map_err(|e| not_a_checkpoint(e.to_string()))?;
+            Ok(NamedTensor::from_view(&name, &view)?.values)
+        })?;
+        trainer.progress = header.progress;
+        Ok(trainer)
+    }
+
+    pub(crate) fn save_last(&self, folder: &Path) -> Result<(), Error> {
+        let header = Header {
+            format: FORMAT,
+            recipe_hash: self.plan.recipe_hash.clone(),
+            optimizer_steps: self.optimizer.steps(),
+            progress: self.progress.clone(),
+        };
+        let path = folder.join(LAST);
+        let refused = |reason| Error::NotACheckpoint { path: path.clone(), reason };
+        let header = serde_json::to_string(&header).map_err(|e| refused(e.to_string()))?;
+        let metadata = HashMap::from([(KEY.to_owned(), header)]);
+        let bytes = serialize(&self.tensors(), metadata).map_err(|e| refused(e.to_string()))?;
+        Ok(write_atomic(&path, &bytes)?)
+    }
+
+    pub(crate) fn save_best(&self, folder: &Path) -> Result<(), Error> {
+        self.save_network(&folder.join(BEST))
+    }
+
+    pub(crate) fn save_model(&self, folder: &Path) -> Result<(), Error> {
+        self.save_network(&folder.join(MODEL))
+    }
+
+    fn save_network(&self, path: &Path) -> Result<(), Error> {
+        let bytes = self.plan.network.to_safetensors(&self.parameters, &self.statistics)?;
+        Ok(write_atomic(path, &bytes)?)
+    }
+
+    fn tensors(&self) -> Vec<NamedTensor> {
+        let mut tensors = self.plan.network.export(&self.parameters, &self.statistics);
+        for tensor in &mut tensors {
+            tensor.name.insert_str(0, OF_MODEL);
+        }
+        for slot in self.optimizer.slots() {
+            let of_slot = self.plan.network.parameters().iter().zip(&slot.values);
+            tensors.extend(of_slot.map(|(spec, values)| NamedTensor {
+                name: slot_name(slot.name, spec.name()),
+                shape: spec.shape.clone(),
+                values: values.as_vec(),
+            }));
+        }
+        tensors
+    }
+}
+
+/// Optimiser state keeps Trickbag's layout: only Trickbag reads it.
+fn slot_name(slot: &str, parameter: &str) -> String {
+    format!("{OF_OPTIMIZER}{slot}.{parameter}")
+}
+
+fn serialize(
+    tensors: &[NamedTensor],
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>, SafeTensorError> {
+    let bytes: Vec<_> = tensors.iter().map(NamedTensor::to_le_bytes).collect();
+    let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
+        let view = TensorView::new(safetensors::Dtype::F32, tensor.shape.clone(), bytes)?;
+        Ok((&tensor.name, view))
+    });
+    let views: Vec<_> = views.collect::<Result<_, SafeTensorError>>()?;
+    safetensors::serialize(views, Some(metadata))
+}
+
+fn header(bytes: &[u8]) -> Result<Header, String> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let entry = metadata.metadata().as_ref().and_then(|entries| entries.get(KEY));
+    let entry = entry.ok_or("it has no record of a training; only `last.safetensors` does")?;
+    let header: Header = serde_json::from_str(entry).map_err(|error| error.to_string())?;
+    match header.format {
+        FORMAT => Ok(header),
+        found => Err(format!("its format is {found}, this program reads {FORMAT}")),
+    }
+}

@@ -1,0 +1,97 @@
+//! Counts of right answers, and the evaluation on the validation images.
+
+use dfdx::dtypes::Dtype;
+use dfdx::prelude::*;
+use serde::{Deserialize, Serialize};
+use trickbag_data::{Batch, Dataset};
+use trickbag_losses::{CrossEntropy, cross_entropy};
+use trickbag_models::{Mode, Parameters};
+use trickbag_ops::{Backend, FeatureMap, Matrix};
+use trickbag_precision::working_copy;
+
+use crate::{Error, Trainer};
+
+/// Loss and accuracy over samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Samples seen.
+    pub samples: u64,
+    /// Samples whose largest logit is that of their class.
+    pub correct: u64,
+    /// Sum of the samples' losses.
+    pub loss_sum: f64,
+}
+
+impl Score {
+    /// Mean loss per sample.
+    pub fn loss(&self) -> f64 {
+        self.loss_sum / self.samples as f64
+    }
+
+    /// Accuracy, 0 to 1.
+    pub fn top1(&self) -> f64 {
+        self.correct as f64 / self.samples as f64
+    }
+
+    /// The score of one batch, whose mean loss is `loss`.
+    pub(crate) fn of<E: Dtype, D: Backend<E>, T>(
+        logits: &Matrix<E, D, T>,
+        labels: &[u32],
+        loss: f32,
+    ) -> Self {
+        let (samples, classes) = *logits.shape();
+        let logits = logits.as_vec();
+        let answers = logits.chunks(classes.max(1)).map(largest);
+        let correct = answers.zip(labels).filter(|(answer, label)| *answer == **label as usize);
+        Self {
+            samples: samples as u64,
+            correct: correct.count() as u64,
+            loss_sum: f64::from(loss) * samples as f64,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Score {
+    fn add_assign(&mut self, other: Self) {
+        self.samples += other.samples;
+        self.correct += other.correct;
+        self.loss_sum += other.loss_sum;
+    }
+}
+
+/// Index of the first largest value.
+fn largest<E: PartialOrd>(row: &[E]) -> usize {
+    (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+}
+
+impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
+    /// Loss and accuracy on the validation images, each counted exactly once, without smoothing or
+    /// augmentation and with the running statistics.
+    ///
+    /// # Errors
+    ///
+    /// Unreadable images and a failing device.
+    pub fn evaluate(&self, data: &Dataset) -> Result<Score, Error> {
+        let working = Parameters(working_copy::<E, D>(&self.parameters)?);
+        let mut total = Score::default();
+        for batch in data.val_batches(self.plan.batch_size, &self.plan.normalize)? {
+            let batch = batch?;
+            let labels = batch.labels.clone();
+            let images = self.images(batch)?;
+            let mode = Mode::Evaluate(&self.statistics);
+            let logits = self.plan.network.forward(&working, mode, images)?;
+            let hard = CrossEntropy { label_smoothing: 0.0 };
+            let targets = hard.targets(&labels, self.plan.network.classes(), &self.dev)?;
+            let loss = cross_entropy(logits.clone(), &targets, None)?.value();
+            total += Score::of(&logits, &labels, loss);
+        }
+        Ok(total)
+    }
+
+    /// A batch's images on the device, in the format that computes.
+    pub(crate) fn images(&self, batch: Batch) -> Result<FeatureMap<E, D>, Error> {
+        let shape = (batch.labels.len(), batch.height, batch.width, batch.channels);
+        let images = self.dev.try_tensor_from_vec(batch.images, shape);
+        Ok(<D as Backend<E>>::from_f32(images.map_err(trickbag_ops::Error::device)?)?)
+    }
+}

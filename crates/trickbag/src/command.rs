@@ -1,0 +1,66 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+use trickbag_recipe::Document;
+
+use crate::device::DeviceName;
+use crate::failure::{Failure, Input};
+
+/// Train image classifiers from declarative recipes.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) enum Command {
+    /// Train a recipe to the end.
+    Run(Run),
+    /// Print what a recipe resolves to.
+    Explain(Explain),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeFile,
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub(crate) device: DeviceName,
+    /// Threads that compute; all processors when left out. They change speed, never results.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) threads: Option<u16>,
+    /// Folder that holds the runs, each in `<recipe>/<number>`.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub(crate) runs: PathBuf,
+    /// Go on with run N of this recipe, or with the latest one.
+    #[arg(long, value_name = "N", num_args = 0..=1, conflicts_with = "set")]
+    pub(crate) resume: Option<Option<u32>>,
+    /// Print the result only.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeFile,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecipeFile {
+    /// The recipe, a RON file.
+    recipe: PathBuf,
+    /// Override a value of the recipe, for instance `batch_size=64` or `optimizer.lr=0.05`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl RecipeFile {
+    /// Reads the recipe and applies the overrides.
+    pub(crate) fn read(&self) -> Result<Document, Failure> {
+        let mut document = Document::read(&self.recipe).input()?;
+        for assignment in &self.set {
+            document.set(assignment).input()?;
+        }
+        Ok(document)
+    }
+}
