@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p trickbag-data --example batches`
 
+#![allow(clippy::print_stdout)]
+
 use trickbag_data::{Augment, Dataset, Error, Keep, Loading, Source};
 
 fn main() -> Result<(), Error> {

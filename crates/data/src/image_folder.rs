@@ -73,6 +73,10 @@ impl ImageFolder {
             Some(expect) if !self.path.exists() => expect,
             _ => self.usable_counts()?,
         };
+        if counts.train == 0 || counts.val == 0 {
+            let origin = self.path.clone();
+            return Err(Error::Empty { origin, train: counts.train, val: counts.val });
+        }
         Ok(Facts {
             train_len: counts.train,
             val_len: counts.val,

@@ -13,12 +13,15 @@ use trickbag_data::{
     OnError, Source,
 };
 
+/// Writes a data set into a folder.
+type Build = fn(&Path) -> Source;
+
 /// A way to damage the data set in a folder.
 type Damage = fn(&Path);
 
 /// Makes a data set with `build`, damages it, and expects this error (`DIR` is its folder) from a
 /// look at the facts where `early`, and from opening it always.
-fn check(build: fn(&Path) -> Source, damage: Damage, when: When, expected: &str) {
+fn check(build: Build, damage: Damage, when: When, expected: &str) {
     let folder = TempDir::new().unwrap();
     let source = build(folder.path());
     damage(folder.path());
@@ -26,11 +29,20 @@ fn check(build: fn(&Path) -> Source, damage: Damage, when: When, expected: &str)
         let dir = folder.path().display().to_string();
         error.to_string().replace(&dir, "DIR")
     };
-    assert_eq!(message(Dataset::open(&source, Keep::Decoded).unwrap_err()), expected);
+    check_text(&message(Dataset::open(&source, Keep::Decoded).unwrap_err()), expected);
     match when {
-        When::Facts => assert_eq!(message(source.facts().unwrap_err()), expected),
+        When::Facts => check_text(&message(source.facts().unwrap_err()), expected),
         When::Open => assert!(source.facts().is_ok(), "{expected}"),
     }
+}
+
+/// Equal, but for a "..." where the operating system or a decoder speaks.
+fn check_text(found: &str, expected: &str) {
+    let right = match expected.split_once("...") {
+        Some((start, end)) => found.starts_with(start) && found.ends_with(end),
+        None => found == expected,
+    };
+    assert!(right, "found\n{found}\nexpected\n{expected}");
 }
 
 /// When damage shows first.
@@ -142,7 +154,7 @@ fn damaged_idx_files_are_refused() {
                 gzip(dir.join("train-images-idx3-ubyte"));
                 overwrite(dir.join("train-images-idx3-ubyte.gz"), |file| file.truncate(20));
             },
-            "cannot read DIR/train-images-idx3-ubyte.gz: unexpected end of file",
+            "cannot read DIR/train-images-idx3-ubyte.gz: ...",
         ),
         (
             |dir| fs::write(dir.join("t10k-images-idx3-ubyte"), idx_images(2, 4, 2)).unwrap(),
@@ -183,28 +195,27 @@ fn cifar100(folder: &Path) -> Source {
     Source::Cifar100(CifarBinary { path: folder.to_owned() })
 }
 
+fn check_cifar(build: Build, train: &[u32], val: &[u32], [first, last]: [&str; 2]) {
+    let folder = TempDir::new().unwrap();
+    let dataset = Dataset::open(&build(folder.path()), Keep::Decoded).unwrap();
+    assert_eq!((dataset.train().labels(), dataset.val().labels()), (train, val));
+    let names = dataset.class_names();
+    assert_eq!((names[0].as_str(), names[names.len() - 1].as_str()), (first, last));
+    assert!(names.is_sorted() && [10, 100].contains(&names.len()), "{names:?}");
+    let image = dataset.train().image(0).unwrap();
+    assert_eq!(image.shape(), [32, 32, 3]);
+    assert_eq!(image.pixels()[..6], [0, 10, 20, 1, 11, 21]);
+}
+
 #[test]
 fn cifar_files_read_back() {
-    let cases: [(fn(&Path) -> Source, &[u32], &[u32], [&str; 2]); 2] = [
-        (cifar10, &[1, 0, 2, 0, 3, 0, 4, 0, 5, 0], &[9], ["airplane", "truck"]),
-        (cifar100, &[99], &[42], ["apple", "worm"]),
-    ];
-    for (build, train, val, [first, last]) in cases {
-        let folder = TempDir::new().unwrap();
-        let dataset = Dataset::open(&build(folder.path()), Keep::Decoded).unwrap();
-        assert_eq!((dataset.train().labels(), dataset.val().labels()), (train, val));
-        let names = dataset.class_names();
-        assert_eq!((names[0].as_str(), names[names.len() - 1].as_str()), (first, last));
-        assert!(names.is_sorted() && [10, 100].contains(&names.len()), "{names:?}");
-        let image = dataset.train().image(0).unwrap();
-        assert_eq!(image.shape(), [32, 32, 3]);
-        assert_eq!(image.pixels()[..6], [0, 10, 20, 1, 11, 21]);
-    }
+    check_cifar(cifar10, &[1, 0, 2, 0, 3, 0, 4, 0, 5, 0], &[9], ["airplane", "truck"]);
+    check_cifar(cifar100, &[99], &[42], ["apple", "worm"]);
 }
 
 #[test]
 fn damaged_cifar_files_are_refused() {
-    let cases: [(fn(&Path) -> Source, Damage, &str); 5] = [
+    let cases: [(Build, Damage, &str); 5] = [
         (
             cifar10,
             |dir| fs::remove_file(dir.join("data_batch_4.bin")).unwrap(),
@@ -364,12 +375,12 @@ const ODD_FILES: [(Damage, When, &str); 9] = [
             overwrite(path, |file| file.truncate(file.len() / 2));
         },
         When::Open,
-        "DIR/val/ants/cut.png: does not decode: ",
+        "DIR/val/ants/cut.png: does not decode: ...",
     ),
     (
         |dir| fs::create_dir(dir.join("train/ants/folder.png")).unwrap(),
         When::Open,
-        "DIR/train/ants/folder.png: unreadable: Is a directory (os error 21)",
+        "DIR/train/ants/folder.png: unreadable: ...",
     ),
 ];
 
@@ -392,10 +403,10 @@ fn odd_files_stop_the_run_and_are_named() {
         let dir = folder.path().display().to_string();
         let message = |error: Error| error.to_string().replace(&dir, "DIR");
         for keep in [Keep::Decoded, Keep::Files] {
-            assert_eq!(message(Dataset::open(&source, keep).unwrap_err()), expected);
+            check_text(&message(Dataset::open(&source, keep).unwrap_err()), &expected);
         }
         match when {
-            When::Facts => assert_eq!(message(source.facts().unwrap_err()), expected),
+            When::Facts => check_text(&message(source.facts().unwrap_err()), &expected),
             When::Open => assert!(source.facts().is_ok(), "{line}"),
         }
     }

@@ -51,7 +51,13 @@ fn main() {
     convolution("3x3 128->128, 16px b64", image(64, 16, 128), 128, three, 1);
     convolution("3x3 256->256, 8px b64", image(64, 8, 256), 256, three, 1);
     convolution("3x3 512->512, 4px b64", image(64, 4, 512), 512, three, 1);
-    convolution("7x7 3->64 /2, 224px b8", image(8, 224, 3), 64, Window::square(7).stride(2).padding(3), 1);
+    convolution(
+        "7x7 3->64 /2, 224px b8",
+        image(8, 224, 3),
+        64,
+        Window::square(7).stride(2).padding(3),
+        1,
+    );
     convolution("1x1 64->256, 56px b8", image(8, 56, 64), 256, one, 1);
     convolution("1x1 256->64, 56px b8", image(8, 56, 256), 64, one, 1);
     convolution("1x1 256->512 /2, 56px b8", image(8, 56, 256), 512, one.stride(2), 1);

@@ -4,6 +4,8 @@ use crate::channels::Direction;
 use crate::correlate::correlate;
 use crate::error::check_lengths;
 use crate::image::check_addressable;
+use crate::lanes::LANES;
+use crate::stencil::Stencil;
 use crate::weight_gradient::weight_gradient;
 use crate::{Error, ImageShape, Window};
 
@@ -43,6 +45,7 @@ impl Conv {
         output.check()?;
         let conv = Self { input, output, window, groups };
         check_addressable(conv.weight_len(), "the weight")?;
+        check_addressable(conv.padded_len(), "a padded image")?;
         Ok(conv)
     }
 
@@ -101,12 +104,7 @@ impl Conv {
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
-    pub fn backward_weight(
-        &self,
-        x: &[f32],
-        dy: &[f32],
-        dweight: &mut [f32],
-    ) -> Result<(), Error> {
+    pub fn backward_weight(&self, x: &[f32], dy: &[f32], dweight: &mut [f32]) -> Result<(), Error> {
         self.check("Conv::backward_weight", ("x", x), ("dweight", dweight), ("dy", dy))?;
         weight_gradient(self, x, dy, dweight);
         Ok(())
@@ -129,8 +127,32 @@ impl Conv {
         )
     }
 
+    /// No copy of an image's part needs more numbers.
+    fn padded_len(&self) -> usize {
+        let [height, width] = [self.input.height, self.input.width];
+        let channels = self.input.channels.max(self.output.channels) + LANES;
+        (height + 2 * self.window.padding[0])
+            .saturating_mul(width + 2 * self.window.padding[1])
+            .saturating_mul(channels)
+    }
+
     pub(crate) fn window(&self) -> &Window {
         &self.window
+    }
+
+    /// Which pixels meet, along the height and along the width.
+    pub(crate) fn stencils(&self, direction: Direction) -> [Stencil; 2] {
+        let (input, output, window) = (self.input, self.output, &self.window);
+        match direction {
+            Direction::Forward => [
+                Stencil::forward(window, 0, output.height),
+                Stencil::forward(window, 1, output.width),
+            ],
+            Direction::Backward => [
+                Stencil::backward(window, 0, input.height),
+                Stencil::backward(window, 1, input.width),
+            ],
+        }
     }
 
     pub(crate) fn groups(&self) -> usize {

@@ -1,21 +1,24 @@
-//! Convolution's forward pass and the gradient of its input: the same sum over a stencil.
+//! Convolution's forward pass and the gradient of its input: the same sum over different stencils.
 
 use rayon::prelude::*;
 
 use crate::band::{self, Band};
 use crate::channels::{Block, Channels, Direction};
+use crate::frame::Frame;
 use crate::lanes::LANES;
-use crate::plan::Plan;
-use crate::stencil;
-use crate::tile::{Correlate, Run, Write};
+use crate::lattice::Lattice;
+use crate::tile::{Correlate, Write};
 use crate::{Conv, Isa};
 
-/// A stencil with everything that does not change from band to band.
+/// Everything that does not change from band to band.
 struct Pass {
-    plan: Plan,
-    runs: Vec<Run>,
-    /// The weights of all blocks, one panel after the other.
-    panels: Vec<[f32; LANES]>,
+    isa: Isa,
+    write: Write,
+    channels: Channels,
+    blocks: Vec<Block>,
+    frame: Frame,
+    /// Each with the weights of all blocks, one panel after the other.
+    lattices: Vec<(Lattice, Vec<[f32; LANES]>)>,
 }
 
 /// Overwrites the output (forward), or adds to the gradient of the input (backward).
@@ -26,82 +29,78 @@ pub(crate) fn correlate(
     weight: &[f32],
     destination: &mut [f32],
 ) {
-    let isa = Isa::current();
-    let window = conv.window();
-    let (from, to, write, step, stencils) = match direction {
-        Direction::Forward => {
-            let stencils = vec![stencil::forward(window, conv.output())];
-            (conv.input(), conv.output(), Write::Overwrite, 1, stencils)
-        }
-        Direction::Backward => {
-            let stencils = stencil::backward(window, conv.input());
-            (conv.output(), conv.input(), Write::Add, window.stride[0], stencils)
-        }
+    let (from, to) = match direction {
+        Direction::Forward => (conv.input(), conv.output()),
+        Direction::Backward => (conv.output(), conv.input()),
     };
+    let stencils = conv.stencils(direction);
+    let largest = Band::largest(from, to, stencils[0].step);
+    let frame = Frame::new(&stencils, from, largest, to.width);
     let channels = Channels::new(conv, direction);
     let blocks = channels.blocks();
-    let largest = Band::largest(from, to, step);
-    let passes: Vec<_> = stencils
-        .into_iter()
-        .map(|stencil| Plan::new(stencil, from, to, largest))
-        .map(|plan| Pass::new(plan, window.kernel[1], channels, &blocks, weight))
-        .collect();
+    let lattices = Lattice::all(&stencils, &frame, to, largest, channels.depth);
+    let packed = |lattice: Lattice| {
+        let panels = pack(&lattice, conv.window().kernel[1], channels, &blocks, weight);
+        (lattice, panels)
+    };
+    let pass = Pass {
+        isa: Isa::current(),
+        write: match direction {
+            Direction::Forward => Write::Overwrite,
+            Direction::Backward => Write::Add,
+        },
+        channels,
+        lattices: lattices.into_iter().map(packed).collect(),
+        blocks,
+        frame,
+    };
     let bands = band::split(largest.all(to), to, destination);
-    bands.into_par_iter().for_each_init(Vec::new, |copy, (band, destination)| {
-        for pass in &passes {
-            pass.run(isa, write, channels, &blocks, source, &band, destination, copy);
-        }
+    bands
+        .into_par_iter()
+        .for_each_init(Vec::new, |copy, (band, part)| pass.run(source, &band, part, copy));
+}
+
+/// The weights of all blocks for the lattice's taps.
+fn pack(
+    lattice: &Lattice,
+    kernel_width: usize,
+    channels: Channels,
+    blocks: &[Block],
+    weight: &[f32],
+) -> Vec<[f32; LANES]> {
+    let depth = lattice.taps.len() * channels.depth;
+    let mut panels = vec![[0.0; LANES]; blocks.len() * depth];
+    panels.par_chunks_exact_mut(depth).zip(blocks).for_each(|(panel, block)| {
+        let taps = lattice.taps.iter().map(|[row, column]| row * kernel_width + column);
+        channels.pack(block, weight, taps, panel);
     });
+    panels
 }
 
 impl Pass {
-    fn new(
-        plan: Plan,
-        kernel_width: usize,
-        channels: Channels,
-        blocks: &[Block],
-        weight: &[f32],
-    ) -> Self {
-        let runs = plan.runs(channels.depth);
-        let depth = plan.taps().count() * channels.depth;
-        let mut panels = vec![[0.0; LANES]; blocks.len() * depth];
-        panels.par_chunks_exact_mut(depth).zip(blocks).for_each(|(panel, block)| {
-            let taps = plan.taps().map(|[row, column]| row * kernel_width + column);
-            channels.pack(block, weight, taps, panel);
-        });
-        Self { plan, runs, panels }
-    }
-
-    fn run(
-        &self,
-        isa: Isa,
-        write: Write,
-        channels: Channels,
-        blocks: &[Block],
-        source: &[f32],
-        band: &Band,
-        destination: &mut [f32],
-        copy: &mut Vec<f32>,
-    ) {
-        let (source_offsets, destination_offsets) = self.plan.offsets(band);
-        if source_offsets.is_empty() {
-            return;
-        }
-        self.plan.load(source, band, copy);
-        let source = self.plan.loaded(source, band, copy);
-        let depth = self.panels.len() / blocks.len();
-        for (block, panel) in blocks.iter().zip(self.panels.chunks_exact(depth)) {
-            isa.run(Correlate {
-                mix: channels.mix,
-                write,
-                source: &source[block.source..],
-                source_offsets,
-                runs: &self.runs,
-                panel,
-                destination: &mut destination[block.destination..],
-                destination_offsets,
-                columns: block.columns,
-            });
+    /// Computes one band, which is `part` of the destination.
+    fn run(&self, source: &[f32], band: &Band, part: &mut [f32], copy: &mut Vec<f32>) {
+        self.frame.load(source, band, copy);
+        let source = self.frame.loaded(source, band, copy);
+        for (lattice, panels) in &self.lattices {
+            let (source_offsets, destination_offsets) = lattice.offsets(band);
+            if source_offsets.is_empty() {
+                continue;
+            }
+            let depth = panels.len() / self.blocks.len();
+            for (block, panel) in self.blocks.iter().zip(panels.chunks_exact(depth)) {
+                self.isa.run(Correlate {
+                    mix: self.channels.mix,
+                    write: self.write,
+                    source: &source[block.source..],
+                    source_offsets,
+                    runs: &lattice.runs,
+                    panel,
+                    destination: &mut part[block.destination..],
+                    destination_offsets,
+                    columns: block.columns,
+                });
+            }
         }
     }
 }

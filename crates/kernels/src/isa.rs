@@ -26,7 +26,10 @@ impl Isa {
     /// The instruction sets that this processor has, worst first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512].into_iter().filter(|i| i.is_available()).collect()
+        [Self::Portable, Self::Avx2, Self::Avx512]
+            .into_iter()
+            .filter(|i| i.is_available())
+            .collect()
     }
 
     /// Calls `f`; the operators that it calls on this thread use this instruction set.

@@ -25,13 +25,33 @@ pub(crate) trait Lanes: Copy {
     /// Loads the first sixteen numbers, or all and then zeros if there are fewer.
     #[inline(always)]
     fn load_padded(from: &[f32]) -> Self {
-        if let Some(whole) = from.first_chunk() {
-            return Self::load(whole);
+        match from.first_chunk() {
+            Some(whole) => Self::load(whole),
+            None => Self::load(&first_lanes(from)),
+        }
+    }
+
+    /// Stores as many numbers as there is room for.
+    #[inline(always)]
+    fn store_part(self, to: &mut [f32]) {
+        if let Some(whole) = to.first_chunk_mut() {
+            return self.store(whole);
         }
         let mut padded = [0.0; LANES];
-        padded[..from.len()].copy_from_slice(from);
-        Self::load(&padded)
+        self.store(&mut padded);
+        to.copy_from_slice(&padded[..to.len()]);
     }
+}
+
+/// The first sixteen values, or all and then zeros if there are fewer.
+#[inline(always)]
+pub(crate) fn first_lanes<T: Copy + Default>(from: &[T]) -> [T; LANES] {
+    if let Some(whole) = from.first_chunk() {
+        return *whole;
+    }
+    let mut padded = [T::default(); LANES];
+    padded[..from.len()].copy_from_slice(from);
+    padded
 }
 
 /// A computation that [`Isa::run`] compiles for every instruction set.

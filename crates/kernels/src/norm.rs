@@ -1,23 +1,35 @@
 //! Batch normalisation of a matrix of pixels x channels, fused with a residual sum and a ReLU.
 
-use crate::Error;
+use rayon::prelude::*;
+
 use crate::error::check_lengths;
+use crate::norm_rows::{Differentiate, GradientSums, Moments, Normalise};
+use crate::{Error, Isa};
+
+/// Numbers in a chunk of pixels: few enough to stay in a core's second-level cache.
+const CHUNK_LEN: usize = 16 * 1024;
+
+/// Pixels in a chunk at least, so that its sums are small beside it.
+const MIN_CHUNK_ROWS: usize = 64;
 
 /// What follows the normalisation (and the residual sum).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// Nothing.
     Identity,
-    /// `max(z, 0)`.
+    /// `max(z, 0)`; NaN stays NaN.
     Relu,
 }
 
 /// Mean and biased variance of each channel.
+///
+/// The biased variance (divided by n) normalises; a running variance for evaluation takes the
+/// unbiased one, `n / (n - 1)` times as large, as in PyTorch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchStats {
     /// One mean per channel.
     pub mean: Vec<f32>,
-    /// One variance per channel: the mean squared distance to the mean (divided by n, not n - 1).
+    /// One variance per channel: the mean squared distance to the mean.
     pub var: Vec<f32>,
 }
 
@@ -39,32 +51,52 @@ pub struct NormGradients<'a> {
     pub scale: &'a mut [f32],
     /// Gradient of the shift, one per channel.
     pub shift: &'a mut [f32],
-    /// Gradient of the residual, pixels x channels, if there was one.
+    /// Gradient of the residual, pixels x channels, if it is wanted.
     pub residual: Option<&'a mut [f32]>,
 }
 
 /// Mean and biased variance of each channel of `x` (pixels x channels).
 ///
+/// Each chunk of pixels is centred before its squares are summed, and the chunks are joined in f64,
+/// so that a large mean costs no precision.
+///
+/// ```
+/// # fn main() -> Result<(), trickbag_kernels::Error> {
+/// let stats = trickbag_kernels::batch_norm_stats(&[1.0, 10.0, 3.0, 10.0], 2)?;
+/// assert_eq!(stats.mean, [2.0, 10.0]);
+/// assert_eq!(stats.var, [1.0, 0.0]);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 ///
-/// [`Error::Zero`] for no channels, [`Error::Rows`] if `x` does not divide into at least one pixel.
+/// [`Error::Rows`] if `x` does not divide into one pixel or more of `channels` numbers.
 pub fn batch_norm_stats(x: &[f32], channels: usize) -> Result<BatchStats, Error> {
-    if channels == 0 {
-        return Err(Error::Zero { dimension: "the number of channels" });
-    }
     check_rows("batch_norm_stats", x, channels)?;
-    let n = (x.len() / channels) as f64;
-    let mut stats = BatchStats { mean: vec![0.0; channels], var: vec![0.0; channels] };
-    for c in 0..channels {
-        let column = || x.iter().skip(c).step_by(channels).map(|&v| f64::from(v));
-        let mean = column().sum::<f64>() / n;
-        stats.mean[c] = mean as f32;
-        stats.var[c] = (column().map(|v| (v - mean).powi(2)).sum::<f64>() / n) as f32;
+    let isa = Isa::current();
+    let chunks = x.par_chunks(chunk_len(channels));
+    let moments: Vec<_> = chunks.map(|x| isa.run(Moments { x, channels })).collect();
+    let count = (x.len() / channels) as f64;
+    let mut mean = vec![0.0; channels];
+    for chunk in &moments {
+        for (mean, moment) in mean.iter_mut().zip(&chunk.channels) {
+            *mean += chunk.count / count * moment.mean;
+        }
     }
-    Ok(stats)
+    let mut var = vec![0.0; channels];
+    for chunk in &moments {
+        for ((var, mean), moment) in var.iter_mut().zip(&mean).zip(&chunk.channels) {
+            *var += (moment.squares + chunk.count * (moment.mean - mean).powi(2)) / count;
+        }
+    }
+    let narrow = |wide: Vec<f64>| wide.into_iter().map(|value| value as f32).collect();
+    Ok(BatchStats { mean: narrow(mean), var: narrow(var) })
 }
 
 /// Overwrites `y` with `act((x - mean) / sqrt(var + eps) * scale + shift [+ residual])`.
+///
+/// Training passes the batch's own statistics, evaluation the running ones.
 ///
 /// # Errors
 ///
@@ -93,20 +125,17 @@ pub fn batch_norm(
             ("y", y.len(), x.len()),
         ],
     )?;
-    for (i, y) in y.iter_mut().enumerate() {
-        let c = i % channels;
-        let z = (x[i] - stats.mean[c]) / (stats.var[c] + eps).sqrt() * scale[c]
-            + shift[c]
-            + residual.map_or(0.0, |r| r[i]);
-        *y = match activation {
-            Activation::Identity => z,
-            Activation::Relu => z.max(0.0),
-        };
-    }
+    let slope = slope(stats, scale, eps);
+    let isa = Isa::current();
+    let chunk = chunk_len(channels);
+    y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).enumerate().for_each(|(i, (y, x))| {
+        let residual = residual.map(|residual| &residual[i * chunk..][..x.len()]);
+        isa.run(Normalise { x, mean: &stats.mean, slope: &slope, shift, residual, activation, y });
+    });
     Ok(())
 }
 
-/// Adds the gradients of [`batch_norm`]'s inputs to `grads`, given its input `x`, its output `y`
+/// Adds the gradients of [`batch_norm`]'s operands to `grads`, given its input `x`, its output `y`
 /// (which says where the ReLU passed) and the gradient `dy` of the output.
 ///
 /// # Errors
@@ -137,46 +166,82 @@ pub fn batch_norm_backward(
             ("grads.x", grads.x.len(), x.len()),
             ("grads.scale", grads.scale.len(), channels),
             ("grads.shift", grads.shift.len(), channels),
-            (
-                "grads.residual",
-                grads.residual.as_ref().map_or(x.len(), |r| r.len()),
-                x.len(),
-            ),
+            ("grads.residual", grads.residual.as_ref().map_or(x.len(), |r| r.len()), x.len()),
         ],
     )?;
-    let n = (x.len() / channels) as f32;
-    let dz: Vec<f32> = dy
-        .iter()
-        .zip(y)
-        .map(|(&dy, &y)| if activation == Activation::Relu && y <= 0.0 { 0.0 } else { dy })
-        .collect();
-    for c in 0..channels {
-        let rstd = 1.0 / (stats.var[c] + eps).sqrt();
-        let hat = |i: usize| (x[i] - stats.mean[c]) * rstd;
-        let (mut sum, mut dot) = (0.0, 0.0);
-        for i in (c..x.len()).step_by(channels) {
-            sum += dz[i];
-            dot += dz[i] * hat(i);
-        }
-        grads.shift[c] += sum;
-        grads.scale[c] += dot;
-        for i in (c..x.len()).step_by(channels) {
-            grads.x[i] += scale[c]
-                * rstd
-                * match statistics {
-                    Statistics::Batch => dz[i] - sum / n - hat(i) * dot / n,
-                    Statistics::Fixed => dz[i],
-                };
-        }
+    let mean = &stats.mean;
+    let isa = Isa::current();
+    let chunk = chunk_len(channels);
+    let inputs = x.par_chunks(chunk).zip(y.par_chunks(chunk)).zip(dy.par_chunks(chunk));
+    let sums =
+        inputs.clone().map(|((x, y), dy)| isa.run(GradientSums { x, y, dy, mean, activation }));
+    let sums = total(sums.collect(), channels);
+
+    let slope = slope(stats, scale, eps);
+    let count = (x.len() / channels) as f32;
+    let mut centre = vec![0.0; channels];
+    let mut tilt = vec![0.0; channels];
+    for (c, &[sum, product]) in sums.iter().enumerate() {
+        let inverse = inverse_deviation(stats.var[c], eps);
+        grads.shift[c] += sum as f32;
+        grads.scale[c] += product as f32 * inverse;
+        centre[c] = -slope[c] * sum as f32 / count;
+        tilt[c] = -slope[c] * inverse * inverse * product as f32 / count;
     }
-    if let Some(residual) = grads.residual {
-        residual.iter_mut().zip(&dz).for_each(|(r, dz)| *r += dz);
-    }
+    let feedback = match statistics {
+        Statistics::Batch => Some((&centre[..], &tilt[..])),
+        Statistics::Fixed => None,
+    };
+    let residuals: Vec<_> = match grads.residual {
+        Some(residual) => residual.chunks_mut(chunk).map(Some).collect(),
+        None => (0..x.len().div_ceil(chunk)).map(|_| None).collect(),
+    };
+    let outputs = grads.x.par_chunks_mut(chunk).zip(residuals);
+    inputs.zip(outputs).for_each(|(((x, y), dy), (dx, dresidual))| {
+        isa.run(Differentiate {
+            x,
+            y,
+            dy,
+            mean,
+            slope: &slope,
+            feedback,
+            activation,
+            dx,
+            dresidual,
+        });
+    });
     Ok(())
 }
 
+/// Numbers in a chunk: whole pixels; a function of the shape only, and so is the order of the sums.
+fn chunk_len(channels: usize) -> usize {
+    (CHUNK_LEN / channels).max(MIN_CHUNK_ROWS) * channels
+}
+
+/// What one unit of `x` adds to the output.
+fn slope(stats: &BatchStats, scale: &[f32], eps: f32) -> Vec<f32> {
+    let channels = stats.var.iter().zip(scale);
+    channels.map(|(&var, scale)| scale * inverse_deviation(var, eps)).collect()
+}
+
+fn inverse_deviation(var: f32, eps: f32) -> f32 {
+    1.0 / (var + eps).sqrt()
+}
+
+/// Sums the chunks' pairs of sums for each channel, in the chunks' order.
+fn total(chunks: Vec<Vec<[f32; 2]>>, channels: usize) -> Vec<[f64; 2]> {
+    let mut total = vec![[0.0; 2]; channels];
+    for chunk in chunks {
+        for (total, [sum, product]) in total.iter_mut().zip(chunk) {
+            total[0] += f64::from(sum);
+            total[1] += f64::from(product);
+        }
+    }
+    total
+}
+
 fn check_rows(operator: &'static str, x: &[f32], channels: usize) -> Result<(), Error> {
-    if channels == 0 || x.is_empty() || x.len() % channels != 0 {
+    if channels == 0 || x.is_empty() || !x.len().is_multiple_of(channels) {
         return Err(Error::Rows { operator, operand: "x", found: x.len(), channels });
     }
     Ok(())

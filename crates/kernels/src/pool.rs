@@ -1,7 +1,16 @@
-//! Maximum, average and global average pooling over NHWC images, forward and backward.
+//! Maximum and average pooling over NHWC images, forward and backward.
+//!
+//! Every pass gathers: each destination pixel visits the windows or pixels that concern it, so the
+//! destination's rows can be shared out among threads.
 
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::channels::Direction;
 use crate::error::{Axis, check_lengths};
-use crate::{Error, ImageShape, Window};
+use crate::lanes::{Kernel, LANES, Lanes, first_lanes};
+use crate::{Error, ImageShape, Isa, Window};
 
 /// How many windows fit where the stride does not divide the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +35,18 @@ pub enum Divisor {
 ///
 /// The first maximum of a window wins, padding never does, and NaN counts as larger than every
 /// number, as in PyTorch.
+///
+/// ```
+/// use trickbag_kernels::{ImageShape, MaxPool, Window};
+/// # fn main() -> Result<(), trickbag_kernels::Error> {
+/// let input = ImageShape { batch: 1, height: 2, width: 2, channels: 1 };
+/// let pool = MaxPool::new(input, Window::square(2).stride(2))?;
+/// let (mut y, mut argmax) = ([0.0], [0]);
+/// pool.forward(&[1.0, 5.0, 2.0, 5.0], &mut y, &mut argmax)?;
+/// assert_eq!((y, argmax), ([5.0], [1]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MaxPool {
     input: ImageShape,
@@ -34,6 +55,19 @@ pub struct MaxPool {
 }
 
 /// Average pooling of fixed, validated geometry.
+///
+/// ```
+/// use trickbag_kernels::{AvgPool, Divisor, ImageShape, Rounding, Window};
+/// # fn main() -> Result<(), trickbag_kernels::Error> {
+/// let input = ImageShape { batch: 1, height: 1, width: 3, channels: 1 };
+/// let window = Window { kernel: [1, 2], stride: [1, 2], padding: [0, 0], dilation: [1, 1] };
+/// let pool = AvgPool::new(input, window, Rounding::Ceil, Divisor::Valid)?;
+/// let mut y = [0.0; 2];
+/// pool.forward(&[1.0, 3.0, 5.0], &mut y)?;
+/// assert_eq!(y, [2.0, 5.0]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AvgPool {
     input: ImageShape,
@@ -47,11 +81,12 @@ impl MaxPool {
     ///
     /// # Errors
     ///
-    /// Those of [`Window::output`]; [`Error::PoolPadding`], [`Error::PoolDilation`],
-    /// [`Error::TooLarge`] if a position within an image does not fit 32 bits.
+    /// Those of [`Window::output`]; [`Error::Zero`], [`Error::PoolPadding`],
+    /// [`Error::PoolDilation`]; [`Error::TooLarge`] if a position within an image does not fit 32
+    /// bits.
     pub fn new(input: ImageShape, window: Window) -> Result<Self, Error> {
         let output = pool_output(input, &window, Rounding::Floor)?;
-        if u32::try_from(input.height.saturating_mul(input.width)).is_err() {
+        if u32::try_from(input.height * input.width).is_err() {
             return Err(Error::TooLarge { what: "a position within an image" });
         }
         Ok(Self { input, output, window })
@@ -63,65 +98,51 @@ impl MaxPool {
         self.input
     }
 
-    /// The shape of the output.
+    /// The shape of the output, of which `argmax` has one entry for each number.
     #[must_use]
     pub fn output(&self) -> ImageShape {
         self.output
     }
 
-    /// Overwrites `y` with each window's maximum and `argmax` with its position
+    /// Overwrites `y` with each window's maximum, and `argmax` with its position
     /// (`row * width + column`) in its image.
     ///
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
     pub fn forward(&self, x: &[f32], y: &mut [f32], argmax: &mut [u32]) -> Result<(), Error> {
-        let (i, o) = (self.input, self.output);
+        let (input, output) = (self.input.len(), self.output.len());
         check_lengths(
             "MaxPool::forward",
-            &[
-                ("x", x.len(), i.len()),
-                ("y", y.len(), o.len()),
-                ("argmax", argmax.len(), o.len()),
-            ],
+            &[("x", x.len(), input), ("y", y.len(), output), ("argmax", argmax.len(), output)],
         )?;
-        y.fill(f32::NEG_INFINITY);
-        argmax.fill(u32::MAX);
-        each_tap(i, o, &self.window, |n, oh, ow, ih, iw| {
-            for c in 0..i.channels {
-                let v = x[((n * i.height + ih) * i.width + iw) * i.channels + c];
-                let at = ((n * o.height + oh) * o.width + ow) * o.channels + c;
-                if v > y[at] || v.is_nan() || argmax[at] == u32::MAX {
-                    y[at] = v;
-                    argmax[at] = (ih * i.width + iw) as u32;
-                }
-            }
+        let isa = Isa::current();
+        let row_len = self.output.width * self.output.channels;
+        let rows = y.par_chunks_exact_mut(row_len).zip(argmax.par_chunks_exact_mut(row_len));
+        rows.enumerate().for_each(|(row, (y, argmax))| {
+            let (x, row) = image_and_row(x, row, self.input, self.output);
+            isa.run(MaxRow { pool: self, x, row, y, argmax });
         });
         Ok(())
     }
 
-    /// Adds each window's gradient to the pixel that won it.
+    /// Adds each window's gradient to the pixel that was its maximum.
     ///
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
     pub fn backward(&self, argmax: &[u32], dy: &[f32], dx: &mut [f32]) -> Result<(), Error> {
-        let (i, o) = (self.input, self.output);
+        let (input, output) = (self.input.len(), self.output.len());
         check_lengths(
             "MaxPool::backward",
-            &[
-                ("argmax", argmax.len(), o.len()),
-                ("dy", dy.len(), o.len()),
-                ("dx", dx.len(), i.len()),
-            ],
+            &[("argmax", argmax.len(), output), ("dy", dy.len(), output), ("dx", dx.len(), input)],
         )?;
-        each_tap(i, o, &self.window, |n, oh, ow, ih, iw| {
-            for c in 0..i.channels {
-                let at = ((n * o.height + oh) * o.width + ow) * o.channels + c;
-                if argmax[at] == (ih * i.width + iw) as u32 {
-                    dx[((n * i.height + ih) * i.width + iw) * i.channels + c] += dy[at];
-                }
-            }
+        let isa = Isa::current();
+        let row_len = self.input.width * self.input.channels;
+        dx.par_chunks_exact_mut(row_len).enumerate().for_each(|(row, dx)| {
+            let (dy, _) = image_and_row(dy, row, self.output, self.input);
+            let (argmax, row) = image_and_row(argmax, row, self.output, self.input);
+            isa.run(MaxGradientRow { pool: self, argmax, dy, row, dx });
         });
         Ok(())
     }
@@ -132,7 +153,8 @@ impl AvgPool {
     ///
     /// # Errors
     ///
-    /// Those of [`Window::output`]; [`Error::PoolPadding`], [`Error::PoolDilation`].
+    /// Those of [`Window::output`]; [`Error::Zero`], [`Error::PoolPadding`],
+    /// [`Error::PoolDilation`].
     pub fn new(
         input: ImageShape,
         window: Window,
@@ -161,98 +183,180 @@ impl AvgPool {
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
     pub fn forward(&self, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-        let (i, o) = (self.input, self.output);
-        check_lengths("AvgPool::forward", &[("x", x.len(), i.len()), ("y", y.len(), o.len())])?;
+        let (input, output) = (self.input.len(), self.output.len());
+        check_lengths("AvgPool::forward", &[("x", x.len(), input), ("y", y.len(), output)])?;
         y.fill(0.0);
-        each_tap(i, o, &self.window, |n, oh, ow, ih, iw| {
-            let weight = 1.0 / self.divisor_at(oh, ow);
-            for c in 0..i.channels {
-                y[((n * o.height + oh) * o.width + ow) * o.channels + c] +=
-                    weight * x[((n * i.height + ih) * i.width + iw) * i.channels + c];
-            }
-        });
+        self.add_averages(Direction::Forward, (self.input, x), (self.output, y));
         Ok(())
     }
 
-    /// Adds each window's gradient, divided, to all of its pixels.
+    /// Adds each window's gradient, divided like its average, to all of its pixels.
     ///
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
     pub fn backward(&self, dy: &[f32], dx: &mut [f32]) -> Result<(), Error> {
-        let (i, o) = (self.input, self.output);
-        check_lengths("AvgPool::backward", &[("dy", dy.len(), o.len()), ("dx", dx.len(), i.len())])?;
-        each_tap(i, o, &self.window, |n, oh, ow, ih, iw| {
-            let weight = 1.0 / self.divisor_at(oh, ow);
-            for c in 0..i.channels {
-                dx[((n * i.height + ih) * i.width + iw) * i.channels + c] +=
-                    weight * dy[((n * o.height + oh) * o.width + ow) * o.channels + c];
-            }
-        });
+        let (input, output) = (self.input.len(), self.output.len());
+        check_lengths("AvgPool::backward", &[("dy", dy.len(), output), ("dx", dx.len(), input)])?;
+        self.add_averages(Direction::Backward, (self.output, dy), (self.input, dx));
         Ok(())
     }
 
-    fn divisor_at(&self, oh: usize, ow: usize) -> f32 {
-        let size = |o: usize, a: usize, input: usize| {
-            let start = o * self.window.stride[a];
-            let pad = self.window.padding[a];
-            let end = (start + self.window.kernel[a]).min(input + 2 * pad);
+    fn add_averages(
+        &self,
+        direction: Direction,
+        (from, source): (ImageShape, &[f32]),
+        (to, destination): (ImageShape, &mut [f32]),
+    ) {
+        let isa = Isa::current();
+        let rows = destination.par_chunks_exact_mut(to.width * to.channels);
+        rows.enumerate().for_each(|(row, destination)| {
+            let (source, row) = image_and_row(source, row, from, to);
+            isa.run(AverageRow { pool: self, direction, source, from, row, destination });
+        });
+    }
+
+    /// The sources along an axis that a destination sums.
+    fn sources(&self, direction: Direction, axis: usize, destination: usize) -> Range<usize> {
+        let size = |shape: ImageShape| [shape.height, shape.width][axis];
+        match direction {
+            Direction::Forward => self.window.covered(axis, destination, size(self.input)),
+            Direction::Backward => self.window.covering(axis, destination, size(self.output)),
+        }
+    }
+
+    /// The weight of each pixel of a window.
+    fn share(&self, window: [usize; 2]) -> f32 {
+        let size = [self.input.height, self.input.width];
+        let pixels = [0, 1].map(|axis| {
+            let start = window[axis] * self.window.stride[axis];
+            let end = start + self.window.kernel[axis];
             match self.divisor {
-                Divisor::Window => end - start,
-                Divisor::Valid => end.min(input + pad) - start.max(pad),
+                Divisor::Window => end.min(size[axis] + 2 * self.window.padding[axis]) - start,
+                Divisor::Valid => self.window.covered(axis, window[axis], size[axis]).len(),
             }
-        };
-        (size(oh, 0, self.input.height) * size(ow, 1, self.input.width)) as f32
+        });
+        1.0 / (pixels[0] * pixels[1]) as f32
     }
 }
 
-/// Overwrites `y` (batch x channels) with the average of each image's pixels.
-///
-/// # Errors
-///
-/// [`Error::Zero`] for an empty shape, [`Error::Length`] if a slice does not fit it.
-pub fn global_avg_pool(input: ImageShape, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
-    input.check()?;
-    let pixels = input.height * input.width;
-    check_lengths(
-        "global_avg_pool",
-        &[("x", x.len(), input.len()), ("y", y.len(), input.batch * input.channels)],
-    )?;
-    y.fill(0.0);
-    for (image, y) in
-        x.chunks_exact(pixels * input.channels).zip(y.chunks_exact_mut(input.channels))
-    {
-        for (i, v) in image.iter().enumerate() {
-            y[i % input.channels] += v / pixels as f32;
-        }
-    }
-    Ok(())
+struct MaxRow<'a> {
+    pool: &'a MaxPool,
+    /// One image.
+    x: &'a [f32],
+    row: usize,
+    y: &'a mut [f32],
+    argmax: &'a mut [u32],
 }
 
-/// Adds the gradient of [`global_avg_pool`]'s input to `dx`.
-///
-/// # Errors
-///
-/// [`Error::Zero`] for an empty shape, [`Error::Length`] if a slice does not fit it.
-pub fn global_avg_pool_backward(
-    input: ImageShape,
-    dy: &[f32],
-    dx: &mut [f32],
-) -> Result<(), Error> {
-    input.check()?;
-    let pixels = input.height * input.width;
-    check_lengths(
-        "global_avg_pool_backward",
-        &[("dy", dy.len(), input.batch * input.channels), ("dx", dx.len(), input.len())],
-    )?;
-    for (image, dy) in
-        dx.chunks_exact_mut(pixels * input.channels).zip(dy.chunks_exact(input.channels))
-    {
-        for (i, v) in image.iter_mut().enumerate() {
-            *v += dy[i % input.channels] / pixels as f32;
+impl Kernel for MaxRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let ImageShape { height, width, channels, .. } = self.pool.input;
+        let rows = self.pool.window.covered(0, self.row, height);
+        let pixels = self.y.chunks_exact_mut(channels).zip(self.argmax.chunks_exact_mut(channels));
+        for (column, (y, argmax)) in pixels.enumerate() {
+            let columns = self.pool.window.covered(1, column, width);
+            let blocks = y.chunks_mut(LANES).zip(argmax.chunks_mut(LANES));
+            for (block, (y, argmax)) in blocks.enumerate() {
+                let first = rows.start * width + columns.start;
+                let (mut max, mut at) = ([f32::NEG_INFINITY; LANES], [first as u32; LANES]);
+                for position in
+                    rows.clone().flat_map(|r| columns.clone().map(move |c| r * width + c))
+                {
+                    let x: [f32; LANES] =
+                        first_lanes(&self.x[position * channels + block * LANES..]);
+                    for lane in 0..LANES {
+                        if x[lane] > max[lane] || x[lane].is_nan() {
+                            (max[lane], at[lane]) = (x[lane], position as u32);
+                        }
+                    }
+                }
+                y.copy_from_slice(&max[..y.len()]);
+                argmax.copy_from_slice(&at[..argmax.len()]);
+            }
         }
     }
-    Ok(())
+}
+
+struct MaxGradientRow<'a> {
+    pool: &'a MaxPool,
+    /// One image.
+    argmax: &'a [u32],
+    /// One image.
+    dy: &'a [f32],
+    row: usize,
+    dx: &'a mut [f32],
+}
+
+impl Kernel for MaxGradientRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let ImageShape { height, width, channels, .. } = self.pool.output;
+        let rows = self.pool.window.covering(0, self.row, height);
+        for (column, dx) in self.dx.chunks_exact_mut(channels).enumerate() {
+            let position = (self.row * self.pool.input.width + column) as u32;
+            let columns = self.pool.window.covering(1, column, width);
+            for (block, dx) in dx.chunks_mut(LANES).enumerate() {
+                let mut sum: [f32; LANES] = first_lanes(dx);
+                for window in rows.clone().flat_map(|r| columns.clone().map(move |c| r * width + c))
+                {
+                    let at = window * channels + block * LANES;
+                    let dy: [f32; LANES] = first_lanes(&self.dy[at..]);
+                    let argmax: [u32; LANES] = first_lanes(&self.argmax[at..]);
+                    for lane in 0..LANES {
+                        sum[lane] += if argmax[lane] == position { dy[lane] } else { 0.0 };
+                    }
+                }
+                dx.copy_from_slice(&sum[..dx.len()]);
+            }
+        }
+    }
+}
+
+struct AverageRow<'a> {
+    pool: &'a AvgPool,
+    direction: Direction,
+    /// One image.
+    source: &'a [f32],
+    from: ImageShape,
+    row: usize,
+    destination: &'a mut [f32],
+}
+
+impl Kernel for AverageRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let ImageShape { width, channels, .. } = self.from;
+        let rows = self.pool.sources(self.direction, 0, self.row);
+        for (column, pixel) in self.destination.chunks_exact_mut(channels).enumerate() {
+            let columns = self.pool.sources(self.direction, 1, column);
+            for (r, c) in rows.clone().flat_map(|r| columns.clone().map(move |c| (r, c))) {
+                let window = match self.direction {
+                    Direction::Forward => [self.row, column],
+                    Direction::Backward => [r, c],
+                };
+                let share = L::splat(self.pool.share(window));
+                let source = &self.source[(r * width + c) * channels..];
+                for (block, pixel) in pixel.chunks_mut(LANES).enumerate() {
+                    let source = L::load_padded(&source[block * LANES..]);
+                    source.mul_add(share, L::load_padded(pixel)).store_part(pixel);
+                }
+            }
+        }
+    }
+}
+
+/// The image of `from` that row `row` of all rows of `to` belongs to, and the row within its image.
+fn image_and_row<T>(data: &[T], row: usize, from: ImageShape, to: ImageShape) -> (&[T], usize) {
+    let image_len = from.height * from.width * from.channels;
+    (&data[row / to.height * image_len..][..image_len], row % to.height)
 }
 
 fn pool_output(
@@ -262,46 +366,28 @@ fn pool_output(
 ) -> Result<ImageShape, Error> {
     input.check()?;
     let size = [input.height, input.width];
-    let [mut height, mut width] = window.output(size)?;
-    for (a, axis) in Axis::BOTH.into_iter().enumerate() {
-        let (padding, kernel, dilation) =
-            (window.padding[a], window.kernel[a], window.dilation[a]);
+    let whole = window.output(size)?;
+    for (i, axis) in Axis::BOTH.into_iter().enumerate() {
+        let (padding, kernel, dilation) = (window.padding[i], window.kernel[i], window.dilation[i]);
         if dilation != 1 {
             return Err(Error::PoolDilation { axis, dilation });
         }
         if padding > kernel / 2 {
             return Err(Error::PoolPadding { axis, padding, kernel });
         }
-        if rounding == Rounding::Ceil {
-            let rest = size[a] + 2 * padding - kernel;
-            let out = rest.div_ceil(window.stride[a]) + 1;
-            let out =
-                if (out - 1) * window.stride[a] >= size[a] + padding { out - 1 } else { out };
-            *[&mut height, &mut width][a] = out;
-        }
     }
+    let [height, width] = [0, 1].map(|axis| match rounding {
+        Rounding::Floor => whole[axis],
+        Rounding::Ceil => windows_with_last(window, axis, size[axis], whole[axis]),
+    });
     Ok(ImageShape { height, width, ..input })
 }
 
-fn each_tap(
-    i: ImageShape,
-    o: ImageShape,
-    w: &Window,
-    mut f: impl FnMut(usize, usize, usize, usize, usize),
-) {
-    for n in 0..o.batch {
-        for oh in 0..o.height {
-            for ow in 0..o.width {
-                for kh in 0..w.kernel[0] {
-                    for kw in 0..w.kernel[1] {
-                        let ih = (oh * w.stride[0] + kh).wrapping_sub(w.padding[0]);
-                        let iw = (ow * w.stride[1] + kw).wrapping_sub(w.padding[1]);
-                        if ih < i.height && iw < i.width {
-                            f(n, oh, ow, ih, iw);
-                        }
-                    }
-                }
-            }
-        }
-    }
+/// The number of windows along an axis if one more than the `whole` ones may reach over the end.
+fn windows_with_last(window: &Window, axis: usize, size: usize, whole: usize) -> usize {
+    let next = whole * window.stride[axis];
+    let last_end = next - window.stride[axis] + window.kernel[axis];
+    let leaves_rest = last_end < size + 2 * window.padding[axis];
+    let starts_inside = next < size + window.padding[axis];
+    if leaves_rest && starts_inside { whole + 1 } else { whole }
 }

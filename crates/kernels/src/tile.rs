@@ -80,7 +80,12 @@ impl Correlate<'_> {
             Mix::Same => self.same_tile::<L, PIXELS>(sources),
         };
         for (sum, &at) in sums.into_iter().zip(destinations) {
-            store(sum, self.write, &mut self.destination[at..at + self.columns]);
+            let to = &mut self.destination[at..at + self.columns];
+            let sum = match self.write {
+                Write::Overwrite => sum,
+                Write::Add => sum.add(L::load_padded(to)),
+            };
+            sum.store_part(to);
         }
     }
 
@@ -116,8 +121,8 @@ impl Correlate<'_> {
     }
 }
 
-/// For all numbers in the runs and up to sixteen destination channels: adds the sum over some
-/// pixels of source times gradient.
+/// For every number in the runs and up to sixteen destination channels: adds the sum over some pixels
+/// of source times gradient.
 pub(crate) struct WeightGradient<'a> {
     pub(crate) mix: Mix,
     /// Begins at the first of the source channels.
@@ -126,12 +131,8 @@ pub(crate) struct WeightGradient<'a> {
     pub(crate) runs: &'a [Run],
     /// The gradients of the destination channels, for each pixel.
     pub(crate) gradients: &'a [[f32; LANES]],
-    /// One row for each number in the runs; begins at the first of the destination channels.
-    pub(crate) dweight: &'a mut [f32],
-    /// Numbers from one row of `dweight` to the next.
-    pub(crate) pitch: usize,
-    /// Destination channels.
-    pub(crate) columns: usize,
+    /// For each number in the runs.
+    pub(crate) sums: &'a mut [[f32; LANES]],
 }
 
 impl Kernel for WeightGradient<'_> {
@@ -204,29 +205,12 @@ impl WeightGradient<'_> {
         self.add(sums, row)
     }
 
-    /// Adds the sums to `dweight` from `row` on, and says how many rows they are.
+    /// Adds to the sums from `row` on, and says to how many.
     #[inline(always)]
     fn add<L: Lanes, const ROWS: usize>(&mut self, sums: [L; ROWS], row: usize) -> usize {
-        for (sum, row) in sums.into_iter().zip(row..) {
-            let at = row * self.pitch;
-            store(sum, Write::Add, &mut self.dweight[at..at + self.columns]);
+        for (to, sum) in self.sums[row..row + ROWS].iter_mut().zip(sums) {
+            sum.add(L::load(to)).store(to);
         }
         ROWS
-    }
-}
-
-/// Stores as many of the lanes as the destination has room for.
-#[inline(always)]
-fn store<L: Lanes>(sum: L, write: Write, destination: &mut [f32]) {
-    let sum = match write {
-        Write::Overwrite => sum,
-        Write::Add => sum.add(L::load_padded(destination)),
-    };
-    if let Some(whole) = destination.first_chunk_mut() {
-        sum.store(whole);
-    } else {
-        let mut padded = [0.0; LANES];
-        sum.store(&mut padded);
-        destination.copy_from_slice(&padded[..destination.len()]);
     }
 }

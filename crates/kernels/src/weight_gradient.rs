@@ -6,20 +6,20 @@ use rayon::prelude::*;
 
 use crate::band::Band;
 use crate::channels::{Block, Channels, Direction};
+use crate::frame::Frame;
 use crate::lanes::LANES;
-use crate::plan::Plan;
-use crate::stencil;
+use crate::lattice::Lattice;
 use crate::tile::{Run, WeightGradient};
 use crate::{Conv, ImageShape, Isa};
 
-/// Up to this many numbers, each share of the images gets a weight gradient of its own, and these
-/// are summed; a larger weight is divided by its rows instead.
-const SMALL_WEIGHT: usize = 128 * 1024;
+/// Up to this many numbers, each share of the bands gets a weight gradient of its own, and these
+/// are summed; the rows of a larger weight are shared out instead.
+const SMALL_WEIGHT: usize = 256 * 1024;
 
 /// Into how many tasks the work is divided, whatever the number of threads.
 const TASKS: usize = 16;
 
-/// So many bands are copied for all tasks before they divide the rows of the weight.
+/// So many bands are copied for all tasks before they share out the rows of the weight.
 const WAVE: usize = 64;
 
 /// Everything that does not change from task to task.
@@ -28,76 +28,89 @@ struct Pass<'a> {
     output: ImageShape,
     channels: Channels,
     blocks: Vec<Block>,
-    plan: Plan,
-    runs: Vec<Run>,
+    frame: Frame,
+    lattice: Lattice,
     x: &'a [f32],
     dy: &'a [f32],
-}
-
-/// Adds the gradient of the weight to `dweight`.
-pub(crate) fn weight_gradient(conv: &Conv, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
-    let (input, output) = (conv.input(), conv.output());
-    let channels = Channels::new(conv, Direction::Forward);
-    let largest = Band::largest(input, output, 1);
-    let plan = Plan::new(stencil::forward(conv.window(), output), input, output, largest);
-    let runs = plan.runs(channels.depth);
-    let blocks = channels.blocks();
-    let isa = Isa::current();
-    let pass = Pass { isa, output, channels, blocks, plan, runs, x, dy };
-    let bands = largest.all(output);
-    if dweight.len() <= SMALL_WEIGHT {
-        pass.share_bands(&bands, dweight);
-    } else {
-        pass.share_rows(&bands, dweight);
-    }
 }
 
 /// What the tiles read of one band.
 #[derive(Default)]
 struct Operands {
-    /// The plan's copy of the source.
+    /// The frame's copy of the source.
     source: Vec<f32>,
     /// The output's gradients for each block and each pixel.
     gradients: Vec<[f32; LANES]>,
 }
 
+/// The gradients of some rows of the weight. Blocks lie one after the other, so that a tile's rows are
+/// contiguous, unlike in the weight itself.
+struct Sums {
+    rows: Range<usize>,
+    /// For each block and each row.
+    sums: Vec<[f32; LANES]>,
+}
+
+/// Adds the gradient of the weight to `dweight`.
+pub(crate) fn weight_gradient(conv: &Conv, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
+    let (input, output) = (conv.input(), conv.output());
+    let stencils = conv.stencils(Direction::Forward);
+    let channels = Channels::new(conv, Direction::Forward);
+    let largest = Band::largest(input, output, 1);
+    let frame = Frame::new(&stencils, input, largest, output.width);
+    let grids = [&stencils[0].grids[0], &stencils[1].grids[0]];
+    let lattice = Lattice::new(&stencils, grids, &frame, output, largest, channels.depth);
+    let (isa, blocks) = (Isa::current(), channels.blocks());
+    let pass = Pass { isa, output, channels, blocks, frame, lattice, x, dy };
+    let (bands, rows) = (largest.all(output), dweight.len() / output.channels);
+    let sums = if dweight.len() <= SMALL_WEIGHT {
+        pass.share_bands(&bands, rows)
+    } else {
+        pass.share_rows(&bands, rows)
+    };
+    pass.reduce(&sums, dweight);
+}
+
 impl Pass<'_> {
-    /// Each task sums the whole weight gradient over its share of the bands.
-    fn share_bands(&self, bands: &[Band], dweight: &mut [f32]) {
-        let sums = bands.par_chunks(bands.len().div_ceil(TASKS)).map(|bands| {
-            let mut sums = vec![0.0; dweight.len()];
-            let mut operands = Operands::default();
+    /// Each task sums all rows over its share of the bands.
+    fn share_bands(&self, bands: &[Band], rows: usize) -> Vec<Sums> {
+        let shares = bands.par_chunks(bands.len().div_ceil(TASKS));
+        let sum = |bands: &[Band]| {
+            let (mut sums, mut operands) = (self.zeros(0..rows), Operands::default());
             for band in bands {
                 self.load(band, &mut operands);
-                self.add(band, &operands, &mut sums, 0);
+                self.add(band, &operands, &mut sums);
             }
             sums
-        });
-        for sums in sums.collect::<Vec<_>>() {
-            dweight.iter_mut().zip(sums).for_each(|(dweight, sum)| *dweight += sum);
-        }
+        };
+        shares.map(sum).collect()
     }
 
-    /// Each task sums its share of the weight gradient's rows over all bands.
-    fn share_rows(&self, bands: &[Band], dweight: &mut [f32]) {
-        let row_len = self.output.channels;
-        let share = (dweight.len() / row_len).div_ceil(TASKS).next_multiple_of(LANES);
+    /// Each task sums its share of the rows over all bands.
+    fn share_rows(&self, bands: &[Band], rows: usize) -> Vec<Sums> {
+        let share = rows.div_ceil(TASKS).next_multiple_of(LANES);
+        let shares = (0..rows).step_by(share).map(|row| row..rows.min(row + share));
+        let mut sums: Vec<_> = shares.map(|rows| self.zeros(rows)).collect();
         let mut operands: Vec<Operands> = Vec::new();
         for bands in bands.chunks(WAVE) {
             operands.resize_with(bands.len(), Operands::default);
             let loads = operands.par_iter_mut().zip(bands);
             loads.for_each(|(operands, band)| self.load(band, operands));
-            let parts = dweight.par_chunks_mut(share * row_len).enumerate();
-            parts.for_each(|(part, dweight)| {
-                for (band, operands) in bands.iter().zip(&operands) {
-                    self.add(band, operands, dweight, part * share);
-                }
+            sums.par_iter_mut().for_each(|sums| {
+                let operands = bands.iter().zip(&operands);
+                operands.for_each(|(band, operands)| self.add(band, operands, sums));
             });
         }
+        sums
+    }
+
+    fn zeros(&self, rows: Range<usize>) -> Sums {
+        let sums = vec![[0.0; LANES]; self.blocks.len() * rows.len()];
+        Sums { rows, sums }
     }
 
     fn load(&self, band: &Band, operands: &mut Operands) {
-        self.plan.load(self.x, band, &mut operands.source);
+        self.frame.load(self.x, band, &mut operands.source);
         let pixels = band.pixels(self.output);
         operands.gradients.resize(self.blocks.len() * pixels, [0.0; LANES]);
         let dy = band.of(self.output, self.dy);
@@ -110,34 +123,47 @@ impl Pass<'_> {
         }
     }
 
-    /// Adds what the band contributes to the rows of the weight from `first_row` on.
-    fn add(&self, band: &Band, operands: &Operands, dweight: &mut [f32], first_row: usize) {
-        let pitch = self.output.channels;
-        let runs = cut(&self.runs, first_row..first_row + dweight.len() / pitch);
-        let source = self.plan.loaded(self.x, band, &operands.source);
-        let (source_offsets, _) = self.plan.offsets(band);
+    /// Adds what the band contributes.
+    fn add(&self, band: &Band, operands: &Operands, sums: &mut Sums) {
+        let runs = cut(&self.lattice.runs, &sums.rows);
+        let source = self.frame.loaded(self.x, band, &operands.source);
+        let (source_offsets, _) = self.lattice.offsets(band);
         let panels = operands.gradients.chunks_exact(source_offsets.len());
-        for (block, gradients) in self.blocks.iter().zip(panels) {
+        let sums = sums.sums.chunks_exact_mut(sums.rows.len());
+        for ((block, gradients), sums) in self.blocks.iter().zip(panels).zip(sums) {
             self.isa.run(WeightGradient {
                 mix: self.channels.mix,
                 source: &source[block.source..],
                 source_offsets,
                 runs: &runs,
                 gradients,
-                dweight: &mut dweight[block.destination..],
-                pitch,
-                columns: block.columns,
+                sums,
             });
         }
+    }
+
+    /// Adds all sums to the weight's gradient, in the order of the tasks.
+    fn reduce(&self, sums: &[Sums], dweight: &mut [f32]) {
+        let rows = dweight.par_chunks_exact_mut(self.output.channels).enumerate();
+        rows.for_each(|(row, dweight)| {
+            for Sums { rows, sums } in sums.iter().filter(|sums| sums.rows.contains(&row)) {
+                let sums = sums[row - rows.start..].iter().step_by(rows.len());
+                for (block, sums) in self.blocks.iter().zip(sums) {
+                    let dweight = &mut dweight[block.destination..][..block.columns];
+                    dweight.iter_mut().zip(sums).for_each(|(dweight, sum)| *dweight += sum);
+                }
+            }
+        });
     }
 }
 
 /// The part of the runs that holds these of their numbers.
-fn cut(runs: &[Run], numbers: Range<usize>) -> Vec<Run> {
+fn cut(runs: &[Run], numbers: &Range<usize>) -> Vec<Run> {
     let mut first = 0;
     let part = |run: &Run| {
         let (start, end) = (numbers.start.max(first), numbers.end.min(first + run.len));
-        let part = (start < end).then(|| Run { start: run.start + start - first, len: end - start });
+        let part =
+            (start < end).then(|| Run { start: run.start + start - first, len: end - start });
         first += run.len;
         part
     };

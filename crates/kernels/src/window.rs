@@ -1,5 +1,7 @@
 //! The sliding window that convolution and pooling share: kernel, stride, padding and dilation.
 
+use std::ops::Range;
+
 use crate::Error;
 use crate::error::Axis;
 
@@ -69,14 +71,33 @@ impl Window {
                 return Err(Error::Zero { dimension });
             }
         }
-        let too_large = Error::TooLarge { what: "the padded input" };
         let padded = self.padding[axis].checked_mul(2).and_then(|p| p.checked_add(input[axis]));
-        let span = (self.kernel[axis] - 1).checked_mul(self.dilation[axis]);
-        let (padded, reach) = padded.zip(span).ok_or(too_large)?;
+        let reach = (self.kernel[axis] - 1).checked_mul(self.dilation[axis]);
+        let fits = |&size: &usize| size <= isize::MAX as usize;
+        let (Some(padded), Some(reach), true) =
+            (padded.filter(fits), reach, fits(&self.stride[axis]))
+        else {
+            return Err(Error::TooLarge { what: "the window or the padded input" });
+        };
         if reach >= padded {
             let span = reach.saturating_add(1);
             return Err(Error::WindowTooLarge { axis: Axis::BOTH[axis], span, padded });
         }
         Ok((padded - reach - 1) / self.stride[axis] + 1)
+    }
+
+    /// The inputs in `0..size` that window `output` covers along an axis, if it has no gaps.
+    pub(crate) fn covered(&self, axis: usize, output: usize, size: usize) -> Range<usize> {
+        let start = output * self.stride[axis];
+        let inside = |padded: usize| padded.saturating_sub(self.padding[axis]).min(size);
+        inside(start)..inside(start + self.kernel[axis])
+    }
+
+    /// The windows in `0..outputs` that cover `input` along an axis, if they have no gaps.
+    pub(crate) fn covering(&self, axis: usize, input: usize, outputs: usize) -> Range<usize> {
+        let padded = input + self.padding[axis];
+        let stride = self.stride[axis];
+        let first = (padded + 1).saturating_sub(self.kernel[axis]).div_ceil(stride);
+        first..(padded / stride + 1).min(outputs)
     }
 }

@@ -13,7 +13,8 @@ use trickbag_data::Facts;
 use self::outline::{Body, Node};
 use self::path::{Path, Step};
 use self::syntax::Complaint;
-use crate::error::{Error, Fault, Line, Place, Problem};
+use crate::error::{Error, Line, Place};
+use crate::problem::{Fault, Problem};
 use crate::recipe::Recipe;
 
 /// A recipe together with its text, so that every later complaint can name a line.
@@ -38,8 +39,8 @@ use crate::recipe::Recipe;
 /// assert!(document.text().contains("Warmup(epochs: 2)"));
 ///
 /// let error = document.set("batch_sise=64").unwrap_err();
-/// let expected = "--set batch_sise=64: `Recipe` has no field `batch_sise`; did you mean `batch_size`?";
-/// assert!(error.to_string().starts_with(expected));
+/// let start = "--set batch_sise=64: `Recipe` has no field `batch_sise`; did you mean";
+/// assert!(error.to_string().starts_with(start));
 /// # Ok::<(), trickbag_recipe::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -107,10 +108,8 @@ impl Document {
     ///
     /// Anything after which the document would not be a recipe; it then stays as it was.
     pub fn set(&mut self, assignment: &str) -> Result<(), Error> {
-        let changed = self
-            .changed(assignment)
-            .map_err(|problem| Error::new(problem, Place::Override(assignment.to_owned()), None))?;
-        let (path, version) = changed;
+        let refused = |problem| Error::new(problem, Place::Override(assignment.to_owned()), None);
+        let (path, version) = self.changed(assignment).map_err(refused)?;
         self.current = version;
         self.overrides.push(Override { path, assignment: assignment.to_owned() });
         Ok(())
@@ -171,10 +170,10 @@ impl Document {
 impl Version {
     fn read(text: String) -> Result<Self, Complaint> {
         let recipe = syntax::parse(&text)?;
-        let outline = Node::read(&text).ok_or_else(|| Complaint {
-            problem: Problem::Ron(ron::Error::ExpectedStructLike),
-            at: 0..text.len(),
-            also: None,
+        let outline = Node::read(&text).ok_or_else(|| {
+            // Only maps are RON that has no outline, and no part of a recipe is a map.
+            let problem = Problem::Ron(ron::Error::ExpectedStructLike);
+            Complaint { problem, at: 0..text.len(), also: None }
         })?;
         Ok(Self { text, recipe, outline })
     }
@@ -214,7 +213,8 @@ impl Version {
         self.spliced(end..end, &text)
     }
 
-    /// Why `path` cannot go on from `node` into its absent field `name`: a slip, or a field that is legal.
+    /// Why `path` cannot go on from `node` into its absent field `name`: a slip, or a field that is
+    /// legal.
     fn left_out(&self, node: &Node, path: &Path, taken: usize, name: &str) -> Problem {
         let parent = Path(path.0[..=taken].to_vec());
         match self.inserted(node, &parent, name, "()") {

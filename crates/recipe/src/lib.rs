@@ -25,7 +25,8 @@
 //!
 //! Three types lead from that text to numbers:
 //!
-//! - a [`Document`] is the text with the place of every value, and takes overrides such as `epochs=5`;
+//! - a [`Document`] is the text with the place of every value, and takes overrides such as
+//!   `epochs=5`;
 //! - a [`Recipe`] is what the text says, word for word;
 //! - a [`Plan`] is what a run does, with every unit resolved and every trick applied.
 //!
@@ -52,14 +53,16 @@
 //!
 //! # Tricks
 //!
-//! The recipe without `tricks` is the baseline: a constant learning rate, hard targets, weight decay on every
-//! parameter. Each line of the list adds one trick, and removing it takes exactly that trick away. The order
-//! of the lines has no meaning; lines that contradict each other are refused. A trick whose settings all have
-//! defaults is written bare, as `CosineAnnealing` above. See [`tricks`] for all of them.
+//! The recipe without `tricks` is the baseline: a constant learning rate, hard targets, weight
+//! decay on every parameter. Each line of the list adds one trick, and removing it takes exactly
+//! that trick away. The order of the lines has no meaning; lines that contradict each other are
+//! refused. A trick whose settings all have defaults is written bare, as `CosineAnnealing` above.
+//! See [`tricks`] for all of them.
 //!
 //! # Messages
 //!
-//! Nothing is repaired silently. An [`Error`] says what was found, what was expected, where, and what to do:
+//! Nothing is repaired silently. An [`Error`] says what was found, what was expected, where, and
+//! what to do:
 //!
 //! ```text
 //! recipes/digits.ron:9:14: unknown trick `WarmUp`; did you mean `Warmup`?
@@ -74,10 +77,12 @@ mod error;
 mod nearest;
 mod number;
 mod plan;
+mod problem;
 mod recipe;
 pub mod tricks;
 
 pub use document::Document;
-pub use error::{Error, Line, Place, Problem};
+pub use error::{Error, Line, Place};
 pub use plan::{AppliedTrick, Plan};
+pub use problem::Problem;
 pub use recipe::Recipe;

@@ -14,14 +14,15 @@ use trickbag_precision::Policy;
 use trickbag_schedules::{Clock, Schedule};
 
 use crate::document::Document;
-use crate::error::{Error, Fault, Problem};
+use crate::error::Error;
+use crate::problem::{Fault, Problem};
 use crate::recipe::Recipe;
 use crate::tricks::Trick;
 
 /// What a run does: units resolved, tricks applied, contradictions refused.
 ///
-/// `Display` explains the plan on a page: the data, the network, every number and where it comes from, the
-/// curve of the learning rate, and the group of every parameter.
+/// `Display` explains the plan on a page: the data, the network, every number and where it comes
+/// from, the curve of the learning rate, and the group of every parameter.
 ///
 /// ```
 /// use trickbag_data::Facts;
@@ -38,7 +39,8 @@ use crate::tricks::Trick;
 ///     tricks: [Warmup(epochs: 1), CosineAnnealing],
 /// )"#;
 /// let document = Document::new("recipes/mnist.ron", text)?;
-/// let facts = Facts { train_len: 8500, val_len: 1500, classes: 10, height: 28, width: 28, channels: 1 };
+/// let (height, width, channels) = (28, 28, 1);
+/// let facts = Facts { train_len: 8500, val_len: 1500, classes: 10, height, width, channels };
 /// let plan = Plan::new(&document, &facts)?;
 ///
 /// assert_eq!(plan.steps_per_epoch, 66); // 8500 / 128, the incomplete batch dropped
@@ -78,7 +80,8 @@ pub struct Plan {
     pub steps_per_epoch: u64,
     /// Updates of the whole training.
     pub total_steps: u64,
-    /// The update rule. Its `lr` is the recipe's, before any trick; `learning_rate` is what a step uses.
+    /// The update rule. Its `lr` is the recipe's, before any trick; `learning_rate` is what a step
+    /// uses.
     pub optimizer: Optimizer,
     /// The learning rate of each update, counted from 0.
     pub learning_rate: Schedule,
@@ -108,8 +111,8 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Values out of their range, settings that do not fit the data or the network, and tricks that contradict
-    /// each other, each with the line or the override that says so.
+    /// Values out of their range, settings that do not fit the data or the network, and tricks that
+    /// contradict each other, each with the line or the override that says so.
     pub fn new(document: &Document, facts: &Facts) -> Result<Self, Error> {
         resolved(document.recipe(), facts).map_err(|fault| document.error(fault))
     }

@@ -16,8 +16,8 @@ use crate::tricks::Trick;
 /// A [`Document`](crate::Document) reads it from RON and knows the line of every value;
 /// [`Plan::new`](crate::Plan::new) makes it something that can be trained.
 ///
-/// `Display` writes the canonical text: one line of RON that holds every default, with the tricks in the
-/// order in which they act. It reads back as an equal recipe.
+/// `Display` writes the canonical text: one line of RON that holds every default, with the tricks
+/// in the order in which they act. It reads back as an equal recipe.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -47,8 +47,8 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// SHA-256 of the canonical text in hexadecimal: the same for recipes that say the same, whatever
-    /// their comments, white space, order of fields and tricks, and spelled-out defaults.
+    /// SHA-256 of the canonical text in hexadecimal: the same for recipes that say the same,
+    /// whatever their comments, white space, order of fields and tricks, and spelled-out defaults.
     pub fn hash(&self) -> String {
         Sha256::digest(self.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -62,7 +62,8 @@ impl fmt::Display for Recipe {
     }
 }
 
-/// How recipes are spelled: `Sgd(lr: 0.1)` for `Sgd((lr: 0.1))`, and `width: 16` for `width: Some(16)`.
+/// How recipes are spelled: `Sgd(lr: 0.1)` for `Sgd((lr: 0.1))`, and `width: 16` for `width:
+/// Some(16)`.
 pub(crate) fn options() -> ron::Options {
     let spelling = Extensions::UNWRAP_VARIANT_NEWTYPES | Extensions::IMPLICIT_SOME;
     ron::Options::default().with_default_extension(spelling)

@@ -1,8 +1,11 @@
-//! The tricks of a recipe: one file each with its settings, its effect on the plan, its source and the
-//! convention it follows.
+//! The tricks of a recipe: one file each with its settings, its effect on the plan, its source and
+//! the convention it follows.
 //!
-//! Each trick writes one [slot](Slot) of the plan. Slots are written in their own order, so the order of
-//! a recipe's list has no meaning, and two tricks for the same slot contradict each other.
+//! Each trick writes one [slot](Slot) of the plan. Slots are written in their own order, so the
+//! order of a recipe's list has no meaning, and two tricks for the same slot contradict each other.
+
+// A new trick is a file below that implements `Effect`, a variant of `Trick`, and its line in
+// `Trick::effect`.
 
 mod cosine_annealing;
 mod exponential_decay;
@@ -28,8 +31,8 @@ pub use step_decay::StepDecay;
 pub use warmup::Warmup;
 pub use zero_gamma::ZeroGamma;
 
-use crate::error::{Fault, Problem};
 use crate::plan::Draft;
+use crate::problem::{Fault, Problem};
 
 /// One line of a recipe's `tricks`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -97,8 +100,8 @@ pub(crate) trait Effect {
     /// Paper and section.
     fn source(&self) -> &'static str;
 
-    /// Writes the slot and says, for `explain`, what the settings came to. Slots that come earlier have
-    /// their values by then.
+    /// Writes the slot and says, for `explain`, what the settings came to. Slots that come earlier
+    /// have their values by then.
     ///
     /// A fault's path starts at the trick: `epochs`, or nothing for the trick itself.
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault>;
@@ -143,4 +146,57 @@ fn check_factor(factor: f64) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Problem::impossible("factor", factor, "a number above 0 and below 1").at("factor"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::recipe::options;
+
+    /// Applies `effect` to the example draft: its words, or the path and message of its fault.
+    pub(super) fn check(effect: &impl Effect, expected: Result<&str, (&str, &str)>) -> Draft {
+        check_on(Draft::example(), effect, expected)
+    }
+
+    pub(super) fn check_on(
+        mut draft: Draft,
+        effect: &impl Effect,
+        expected: Result<&str, (&str, &str)>,
+    ) -> Draft {
+        let found = effect.apply(&mut draft).map_err(|fault| (fault.at, fault.problem.to_string()));
+        let found = found.as_deref().map_err(|(at, message)| (at.as_str(), message.as_str()));
+        assert_eq!(found, expected);
+        draft
+    }
+
+    #[test]
+    fn tricks_are_named_as_they_are_written() {
+        let texts = [
+            "LinearScaling(base_batch:256)",
+            "Warmup(epochs:5.0,from:0.0)",
+            "CosineAnnealing(min:0.0)",
+            "StepDecay(every:Epochs(30.0),factor:0.1)",
+            "ExponentialDecay(factor:0.94,every:Epochs(2.0))",
+            "LabelSmoothing(0.1)",
+            "NoBiasDecay()",
+            "ZeroGamma()",
+            "Precision(F32)",
+        ];
+        for text in texts {
+            let trick: Trick = options().from_str(text).unwrap();
+            assert_eq!(options().to_string(&trick).unwrap(), text);
+            assert_eq!(text.split('(').next(), Some(trick.name()));
+            assert!(!trick.source().is_empty());
+        }
+    }
+
+    #[test]
+    fn slots_read_as_different_things() {
+        use Slot::*;
+        let slots = [PeakRate, Warmup, Decay, Targets, DecayedKinds, ResidualScale, NumberFormat];
+        let words: BTreeSet<String> = slots.iter().map(Slot::to_string).collect();
+        assert_eq!(words.len(), slots.len());
+    }
 }

@@ -70,8 +70,8 @@ fn the_hash_sees_what_a_recipe_says_and_not_how() {
         "(name: \"a\", seed: 1, data: Mnist10k, model: ResNet(depth: 8), batch_size: 2, epochs: 1,
         optimizer: Sgd(lr: 0.1), tricks: [NoBiasDecay, CosineAnnealing])";
     let same = "Recipe( // a comment
-        seed: 0x1, name: r\"a\", optimizer: Sgd(lr: 1e-1, nesterov: false), augment: [], batch_size: 2,
-        data: Mnist10k, model: ResNet(depth: 8, stem: ImageNet), epochs: 1,
+        seed: 0x1, name: r\"a\", optimizer: Sgd(lr: 1e-1, nesterov: false), augment: [],
+        batch_size: 2, data: Mnist10k, model: ResNet(depth: 8, stem: ImageNet), epochs: 1,
         tricks: [CosineAnnealing(min: 0), NoBiasDecay()],)";
     assert_eq!(document(plain), document(same));
     assert_eq!(document(plain).len(), 64);

@@ -56,7 +56,7 @@ fn open(document: &Document) -> Result<Dataset, Failure> {
     document.facts().input()?; // the quick look, whose errors name the recipe's line
     let data = Dataset::open(&recipe.data, Keep::for_augment(&recipe.augment)).input()?;
     let skipped = data.skipped();
-    if !skipped.is_empty() {
+    if !skipped.files.is_empty() {
         eprintln!("warning: {skipped}");
     }
     Ok(data)

@@ -14,7 +14,11 @@ pub(crate) fn sound() -> House {
         path: format!("crates/{}/src/lib.rs", room.folder),
         text: SOUND.into(),
     });
-    House { crates: crates.collect(), sources: roots.collect(), tricks: vec!["mix_up".into()] }
+    House {
+        crates: crates.collect(),
+        sources: roots.collect(),
+        tricks: vec!["mix_up".into(), "precision".into()],
+    }
 }
 
 pub(crate) const BROKEN: &[Sample] = &[
@@ -59,28 +63,34 @@ pub(crate) const BROKEN: &[Sample] = &[
     Sample {
         rule: "only the program talks to the outside",
         damage: |house| write(house, "data", "fn f() { println!() }"),
-        complaint: "crates/data/src/lib.rs:19 names `println!`; return the text",
+        complaint: "crates/data/src/lib.rs:20 names `println!`; return the text",
     },
     Sample {
         rule: "only the program talks to the outside",
         damage: |house| write(house, "trainer", "\nuse std::env;"),
-        complaint: "crates/trainer/src/lib.rs:20 names `std::env`; take the value as an argument",
+        complaint: "crates/trainer/src/lib.rs:21 names `std::env`; take the value as an argument",
     },
     Sample {
         rule: "only the program talks to the outside",
         damage: |house| write(house, "ops", "fn f() { process::exit(1) }"),
-        complaint: "crates/ops/src/lib.rs:19 names `process::exit`; \
+        complaint: "crates/ops/src/lib.rs:20 names `process::exit`; \
                     return an error and let the program decide",
     },
     Sample {
         rule: "only the program names a device",
         damage: |house| write(house, "models", "#[cfg(unix)] fn f(device: &Cpu) {}"),
-        complaint: "crates/models/src/lib.rs:19 names `Cpu`; be generic over the device",
+        complaint: "crates/models/src/lib.rs:20 names `Cpu`; be generic over the device",
     },
     Sample {
         rule: "the trainer knows no trick by name",
         damage: |house| write(house, "trainer", "fn f(trick: MixUp) {}"),
-        complaint: "crates/trainer/src/lib.rs:19 names `MixUp`; \
+        complaint: "crates/trainer/src/lib.rs:20 names `MixUp`; \
+                    let the trick change the plan, or fill one of its slots",
+    },
+    Sample {
+        rule: "the trainer knows no trick by name",
+        damage: |house| write(house, "trainer", "use trickbag_recipe::tricks::*;"),
+        complaint: "crates/trainer/src/lib.rs:20 names `tricks::`; \
                     let the trick change the plan, or fill one of its slots",
     },
     Sample {
@@ -126,8 +136,9 @@ const SOUND: &str = "\
 //!
 //! MixUp.
 
-/// `std::process::exit` by `Cuda`.
-pub(crate) const VERSION: &str = concat!(env!(\"CARGO_PKG_VERSION\"), \"println!\");
+/// `std::process::exit` by `Cuda`, in any `Precision`.
+pub const VERSION: &str = concat!(env!(\"CARGO_PKG_VERSION\"), \"println!\");
+pub struct Precision;
 
 #[cfg(test)]
 mod tests {

@@ -72,7 +72,7 @@ CASES = [
 ]
 
 
-def recipes(model):
+def formulas(model):
     """How the formula makes each parameter: {name, shape, offset, gain}."""
     last_norms = {id(block.last_norm().weight) for block in model.modules() if isinstance(block, (Basic, Bottleneck))}
     return [
@@ -93,9 +93,9 @@ def moments(name, parameter, last_norm):
 @torch.no_grad()
 def fill_parameters(model):
     parameters = dict(model.named_parameters())
-    for recipe in recipes(model):
-        values = fill(recipe["name"], recipe["shape"], recipe["offset"], recipe["gain"])
-        parameters[recipe["name"]].copy_(weight_to_torch(values))
+    for formula in formulas(model):
+        values = fill(formula["name"], formula["shape"], formula["offset"], formula["gain"])
+        parameters[formula["name"]].copy_(weight_to_torch(values))
     return model
 
 
@@ -138,7 +138,7 @@ def step(case, dtype):
         classes=CLASSES,
         labels=labels.tolist(),
         label_smoothing=LABEL_SMOOTHING,
-        parameters=recipes(model),
+        parameters=formulas(model),
         norms=list(norms(model)),
     )
     return stored, description

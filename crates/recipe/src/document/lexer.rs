@@ -21,14 +21,15 @@ pub(crate) enum Kind {
     Mark(char),
 }
 
-/// The tokens of `text`. Never fails: text that is not RON gives tokens too, and RON's own parser reports it.
+/// The tokens of `text`. Never fails: text that is not RON gives tokens too, and RON's own parser
+/// reports it.
 pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let mut lexer = Lexer { text, at: 0 };
     std::iter::from_fn(|| lexer.next()).collect()
 }
 
-/// Whether `text` can stand for one value inside a recipe: no comment, comma or colon reaches around it, and
-/// its brackets match.
+/// Whether `text` can stand for one value inside a recipe: no comment, comma or colon reaches
+/// around it, and its brackets match.
 pub(crate) fn is_one_value(text: &str) -> bool {
     let tokens = tokens(text);
     let mut open = Vec::new();
@@ -133,7 +134,8 @@ impl Lexer<'_> {
         true
     }
 
-    /// Moves behind a string or character with escapes, up to its closing quote or the end of the text.
+    /// Moves behind a string or character with escapes, up to its closing quote or the end of the
+    /// text.
     fn escaped(&mut self) {
         let mut chars = self.rest().char_indices();
         let quote = chars.next().map(|(_, c)| c);

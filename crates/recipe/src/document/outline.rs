@@ -49,7 +49,8 @@ impl Node {
         reader.tokens.next().is_none().then_some(node)
     }
 
-    /// The value at `path`, or the deepest value on the way there with the number of steps that lead to it.
+    /// The value at `path`, or the deepest value on the way there with the number of steps that
+    /// lead to it.
     pub(crate) fn find(&self, path: &Path) -> (&Self, usize) {
         let mut node = self;
         for (taken, step) in path.0.iter().enumerate() {
@@ -226,7 +227,7 @@ mod tests {
             name: "a, (b", /* seed: [ */ seed: 1,
             optimizer: Sgd(lr: 0.1, betas: (0.9, 0.99)),
             normalize: Some((mean: [0.5])),
-            tricks: [NoBiasDecay, Warmup(epochs: 5), Step(every: Epochs(30)), Average(Ema(decay: 0.9))],
+            tricks: [Bare, Warmup(epochs: 5), Step(every: Epochs(30)), Average(Ema(decay: 0.9))],
         )"#;
 
     fn check(path: &str, expected: &str) {
@@ -247,7 +248,7 @@ mod tests {
             ("optimizer.betas", "(0.9, 0.99)"),
             ("normalize.mean", "[0.5]"),
             ("normalize.mean[0]", "0.5"),
-            ("tricks[0]", "NoBiasDecay"),
+            ("tricks[0]", "Bare"),
             ("tricks[1]", "Warmup(epochs: 5)"),
             ("tricks[1].epochs", "5"),
             ("tricks[Warmup].epochs", "5"),
@@ -267,7 +268,7 @@ mod tests {
             (
                 "tricks[9].epochs",
                 1,
-                "[NoBiasDecay, Warmup(epochs: 5), Step(every: Epochs(30)), Average(Ema(decay: 0.9))]",
+                "[Bare, Warmup(epochs: 5), Step(every: Epochs(30)), Average(Ema(decay: 0.9))]",
             ),
             ("tricks[Warmup].from", 2, "Warmup"),
             ("seed.x", 1, "1"),

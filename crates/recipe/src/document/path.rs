@@ -1,4 +1,5 @@
-//! Names a place in a recipe, as `--set` does: `optimizer.lr`, `tricks[2]`, `tricks[Warmup].epochs`.
+//! Names a place in a recipe, as `--set` does: `optimizer.lr`, `tricks[2]`,
+//! `tricks[Warmup].epochs`.
 
 use std::fmt;
 

@@ -1,11 +1,12 @@
-//! Reads a recipe from RON, and turns what RON's parser complains about into a problem with its place.
+//! Reads a recipe from RON, and turns what RON's parser complains about into a problem with its
+//! place.
 
 use std::ops::Range;
 
 use ron::error::{Error as Ron, Position, SpannedError};
 
 use super::lexer::{Kind, Token, tokens};
-use crate::error::Problem;
+use crate::problem::Problem;
 use crate::recipe::{Recipe, options};
 
 /// A problem and the bytes of the text that it is about.
@@ -28,8 +29,9 @@ pub(crate) fn parse(text: &str) -> Result<Recipe, Complaint> {
 
 /// A recipe's text in which a bare trick has parentheses.
 ///
-/// `CosineAnnealing` in `tricks` means `CosineAnnealing()`, the trick with its defaults. Serde has no name
-/// for "either a bare variant or one with fields", so the parentheses are put in before RON reads the text.
+/// `CosineAnnealing` in `tricks` means `CosineAnnealing()`, the trick with its defaults. Serde has
+/// no name for "either a bare variant or one with fields", so the parentheses are put in before RON
+/// reads the text.
 struct Spelled {
     text: String,
     /// Where parentheses were put in, as bytes of the original.
@@ -99,7 +101,7 @@ impl<'a> Reader<'a> {
     }
 
     fn complaint(&self, error: SpannedError) -> Complaint {
-        let offset = offset(self.text, error.span.start);
+        let offset = offset(self.text, culprit(&error));
         let i = self.tokens.partition_point(|token| token.span.end <= offset);
         match error.code {
             Ron::NoSuchStructField { expected: legal, found, .. } => {
@@ -116,13 +118,7 @@ impl<'a> Reader<'a> {
                 let also = self.first_field(i);
                 Complaint { also, ..self.about(i, Problem::DuplicateField { field }) }
             }
-            Ron::ExpectedFloat => self.wrong(i, "a number"),
-            Ron::ExpectedInteger | Ron::IntegerOutOfBounds | Ron::InvalidIntegerDigit { .. } => {
-                self.wrong(i, WHOLE_NUMBER)
-            }
-            Ron::ExpectedBoolean => self.wrong(i, "true or false"),
             Ron::ExpectedString => self.no_quotes(i),
-            Ron::ExpectedArray => self.wrong(i, "a list in square brackets"),
             Ron::ExpectedIdentifier | Ron::SuggestRawIdentifier(_) => self.no_name(i),
             Ron::ExpectedDifferentStructName { expected, .. } => {
                 self.about(i, Problem::WrongName { expected, found: self.found(i) })
@@ -132,28 +128,28 @@ impl<'a> Reader<'a> {
                 self.no_comma(i, offset)
             }
             Ron::ExpectedMapColon => {
-                let expected = format!("`:` after `{}`", self.word(i.saturating_sub(1)));
-                self.about(i, Problem::Mark { expected, found: self.found(i) })
+                let before = self.word(i.saturating_sub(1));
+                self.about(i, self.mark(i, format!("`:` after `{before}`")))
             }
             Ron::TrailingCharacters => {
-                let expected = "nothing after the recipe".to_owned();
-                self.about(i, Problem::Mark { expected, found: self.found(i) })
+                self.about(i, self.mark(i, "nothing after the recipe".to_owned()))
             }
+            Ron::Eof => self.not_closed(i),
             Ron::ExpectedStringEnd => self.about(i, Problem::Unclosed { what: "text" }),
-            Ron::UnclosedBlockComment => {
-                let at = offset.saturating_sub("/*".len());
-                Complaint {
-                    problem: Problem::Unclosed { what: "comment" },
-                    at: at..offset,
-                    also: None,
-                }
-            }
-            other => self.about(i, Problem::Ron(other)),
+            Ron::UnclosedBlockComment => self.unclosed_comment(offset),
+            other => match wanted(&other) {
+                Some(expected) => self.wrong(i, expected),
+                None => self.about(i, Problem::Ron(other)),
+            },
         }
     }
 
     fn about(&self, i: usize, problem: Problem) -> Complaint {
         Complaint { problem, at: self.span(i), also: None }
+    }
+
+    fn mark(&self, i: usize, expected: String) -> Problem {
+        Problem::Mark { expected, found: self.found(i) }
     }
 
     /// The value at `i` has another type than `expected`.
@@ -213,9 +209,7 @@ impl<'a> Reader<'a> {
     }
 
     fn no_comma(&self, i: usize, offset: usize) -> Complaint {
-        let Some(before) = i.checked_sub(1) else {
-            return self.about(i, Problem::Ron(Ron::ExpectedComma));
-        };
+        let before = i.saturating_sub(1);
         if self.kind(i) == Some(Kind::Number) && self.span(i).start < offset {
             return self.wrong(i, WHOLE_NUMBER);
         }
@@ -227,7 +221,7 @@ impl<'a> Reader<'a> {
             _ => {
                 let close = self.opener(i).map_or(")", |open| closing(self.word(open)));
                 let expected = format!("`,` or `{close}` after `{}`", self.word(before));
-                self.about(before, Problem::Mark { expected, found: self.found(i) })
+                self.about(before, self.mark(i, expected))
             }
         }
     }
@@ -238,8 +232,15 @@ impl<'a> Reader<'a> {
         let (open_mark, close) =
             open.map_or(("(", ")"), |at| (self.word(at), closing(self.word(at))));
         let expected = format!("`{close}` for the `{open_mark}` that is open here");
-        let complaint = self.about(i, Problem::Mark { expected, found: self.found(i) });
+        let complaint = self.about(i, self.mark(i, expected));
         Complaint { also: open.map(|at| self.span(at)), ..complaint }
+    }
+
+    /// RON gives a place inside the comment.
+    fn unclosed_comment(&self, offset: usize) -> Complaint {
+        let start = self.text[..offset].rfind("/*").unwrap_or(offset);
+        let problem = Problem::Unclosed { what: "comment" };
+        Complaint { problem, at: start..offset, also: None }
     }
 
     /// The opening bracket around token `i`.
@@ -259,7 +260,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The token that names the struct around token `i`: its own name, else the field that holds it.
+    /// The token that names the struct around token `i`: its own name, else the field that holds
+    /// it.
     fn owner_at(&self, i: usize) -> usize {
         let open = self.opener(i).unwrap_or(0);
         match (open.checked_sub(1), open.checked_sub(2)) {
@@ -273,7 +275,8 @@ impl<'a> Reader<'a> {
         self.identifier(self.owner_at(i)).unwrap_or("Recipe").to_owned()
     }
 
-    /// What needs the value at `i`: the field in front of it, or the name in front of its parenthesis.
+    /// What needs the value at `i`: the field in front of it, or the name in front of its
+    /// parenthesis.
     fn needy(&self, i: usize) -> Option<String> {
         let before =
             i.checked_sub(1).filter(|before| self.is(*before, ":") || self.is(*before, "("))?;
@@ -325,11 +328,34 @@ impl<'a> Reader<'a> {
 
 const WHOLE_NUMBER: &str = "a whole number, 0 or more";
 
+/// What RON expected where it found a value of another type.
+fn wanted(code: &Ron) -> Option<&'static str> {
+    match code {
+        Ron::ExpectedFloat => Some("a number"),
+        Ron::ExpectedInteger | Ron::IntegerOutOfBounds | Ron::InvalidIntegerDigit { .. } => {
+            Some(WHOLE_NUMBER)
+        }
+        Ron::ExpectedBoolean => Some("true or false"),
+        Ron::ExpectedArray => Some("a list in square brackets"),
+        _ => None,
+    }
+}
+
 fn closing(open: &str) -> &'static str {
     match open {
         "[" => "]",
         "{" => "}",
         _ => ")",
+    }
+}
+
+/// RON's span goes from where its parser last stood to where it gave up; the culprit is at one end.
+fn culprit(error: &SpannedError) -> Position {
+    match error.code {
+        Ron::ExpectedComma | Ron::ExpectedStructLikeEnd | Ron::ExpectedArrayEnd | Ron::Eof => {
+            error.span.end
+        }
+        _ => error.span.start,
     }
 }
 
@@ -356,4 +382,118 @@ fn offset(text: &str, Position { line, col }: Position) -> usize {
     let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
     let column = text[start..].char_indices().nth(col - 1);
     column.map_or(text.len(), |(at, _)| start + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REST: &str = "seed: 1, data: Mnist10k, model: ResNet(depth: 8), batch_size: 2, epochs: 1,
+        optimizer: Sgd(lr: 0.1))";
+
+    fn check(text: &str, expected: &str, culprit: &str) {
+        let Complaint { problem, at, .. } = parse(text).unwrap_err();
+        assert_eq!((problem.to_string().as_str(), &text[at]), (expected, culprit), "{text}");
+    }
+
+    #[test]
+    fn recipes_are_read_with_and_without_their_name() {
+        for start in ["(", "Recipe(", "#![enable(implicit_some)]\n("] {
+            assert!(parse(&format!("{start} name: \"a\", {REST}")).is_ok(), "{start}");
+        }
+    }
+
+    #[test]
+    fn bare_tricks_are_those_with_empty_parentheses() {
+        let with = |tricks: &str| {
+            parse(&format!("(name: \"tricks: [ZeroGamma]\", tricks: [{tricks}], {REST}"))
+        };
+        let bare = with("ZeroGamma, Warmup(steps: 1), CosineAnnealing /* , */, NoBiasDecay");
+        let spelled = with("ZeroGamma(), Warmup(steps: 1), CosineAnnealing(), NoBiasDecay(),");
+        assert_eq!(bare.unwrap(), spelled.unwrap());
+    }
+
+    #[test]
+    fn complaints_point_at_the_culprit() {
+        let cases = [
+            ("", "expected `Recipe(...)`, found the end of the text", ""),
+            ("[1]", "expected `Recipe(...)`, found `[`", "["),
+            ("Recip()", "expected `Recipe(...)`, found `Recip`", "Recip"),
+            (
+                "(name: \"a\"",
+                "expected `)` for the `(` that is open here, found the end of the text",
+                "",
+            ),
+            (
+                "(name: \"a\", tricks: [",
+                "expected `]` for the `[` that is open here, found the end of the text",
+                "",
+            ),
+            ("(name: \"a\" /* b", "this comment is never closed", "/*"),
+            (
+                "(tricks: [ZeroGamma, Warmup(steps: 1), ZeroGama])",
+                "unknown trick `ZeroGama`; did you mean `ZeroGamma`?",
+                "ZeroGama",
+            ),
+            (
+                "(tricks: [ZeroGamma, LabelSmoothing])",
+                "`LabelSmoothing` needs a number, found nothing",
+                "LabelSmoothing",
+            ),
+            (
+                "(tricks: [ZeroGamma, LabelSmoothing(a)])",
+                "`LabelSmoothing` needs a number, found `a`",
+                "a",
+            ),
+            (
+                "(tricks: [Warmup((steps: 1))])",
+                "`Warmup` needs fields with their names (epochs, steps, fraction, from), found `(`",
+                "(",
+            ),
+            (
+                "(tricks: [Precision(16)])",
+                "`Precision` needs one of F32, Bf16, F16, found `16`",
+                "16",
+            ),
+            (
+                "(tricks: [StepDecay(every: Epoch(1))])",
+                "unknown unit `Epoch`; did you mean `Epochs`?",
+                "Epoch",
+            ),
+            (
+                "(tricks: [StepDecay(every: Epochs)])",
+                "`Epochs` needs a value in parentheses",
+                "Epochs",
+            ),
+            (
+                "(normalize: Normalise(mean: []))",
+                "expected `Normalize(...)`, found `Normalise`",
+                "Normalise",
+            ),
+            ("(normalize: 3)", "`normalize` needs fields in parentheses, found `3`", "3"),
+            ("(normalize: (mean: [0.5]))", "`normalize` needs the field `std`", "normalize"),
+            ("(epochs: 1e3)", "`epochs` needs a whole number, 0 or more, found `1e3`", "1e3"),
+            (
+                "(optimizer: Sgd(lr: 0,1))",
+                "expected fields with their names (lr, momentum, nesterov, weight_decay), found `1`",
+                "1",
+            ),
+            (
+                "(optimizer: Sgd(lr: 1, nesterov: yes))",
+                "`nesterov` needs true or false, found `yes`",
+                "yes",
+            ),
+            (
+                "(optimizer: AdamW(lr: 1, betas: (0.9)))",
+                "this is not RON: Expected a tuple of size 2 but found one element instead",
+                ")",
+            ),
+            ("(größe: 1)", "`Recipe` has no field `größe`", "größe"),
+        ];
+        for (text, expected, culprit) in cases {
+            check(text, expected, culprit);
+        }
+        let trailing = format!("(name: \"a\", {REST} x");
+        check(&trailing, "expected nothing after the recipe, found `x`", "x");
+    }
 }

@@ -8,7 +8,7 @@ use trickbag_param_groups::Rule;
 use trickbag_precision::Policy;
 use trickbag_schedules::{Clock, Duration, Schedule};
 
-use crate::error::{Fault, Problem};
+use crate::problem::{Fault, Problem};
 use crate::tricks::Slot;
 
 /// What tricks see and write. It starts as the baseline: no trick at all.
@@ -83,5 +83,19 @@ impl Draft {
             Some(Ramp { steps, from }) => decay.with_warmup(steps, from)?,
             None => decay,
         })
+    }
+}
+
+#[cfg(test)]
+impl Draft {
+    /// 10 epochs of 10 steps, 512 images a step, 10 classes, learning rate 0.1.
+    pub(crate) fn example() -> Self {
+        Self::baseline(Clock { steps_per_epoch: 10, total_steps: 100 }, 512, 10, 0.1)
+    }
+
+    /// The learning rate at each of `steps`.
+    pub(crate) fn rates<const N: usize>(&self, steps: [u64; N]) -> [f64; N] {
+        let schedule = self.learning_rate().unwrap();
+        steps.map(|step| schedule.at(step))
     }
 }

@@ -4,15 +4,18 @@ use serde::{Deserialize, Serialize};
 use trickbag_schedules::{Duration, Schedule};
 
 use super::{Effect, Slot, check_factor};
-use crate::error::Fault;
+use crate::number::short;
 use crate::plan::Draft;
+use crate::problem::Fault;
 
-/// Multiplies the learning rate by `factor` over each `every`: `ExponentialDecay(factor: 0.94, every: Epochs(2))`.
+/// Multiplies the learning rate by `factor` over each `every`: `ExponentialDecay(factor: 0.94,
+/// every: Epochs(2))`.
 ///
-/// Source: Szegedy et al. 2016 (arXiv 1512.00567), section 8; Bag of Tricks (arXiv 1812.01187), section 5.1.
+/// Source: Szegedy et al. 2016 (arXiv 1512.00567), section 8; Bag of Tricks (arXiv 1812.01187),
+/// section 5.1.
 ///
-/// Convention: smooth, peak * factor^(t/every), where t counts the updates after the warmup. (TensorFlow's
-/// image models often take the staircase; that is `StepDecay`.)
+/// Convention: smooth, peak * factor^(t/every), where t counts the updates after the warmup.
+/// (TensorFlow's image models often take the staircase; that is `StepDecay`.)
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExponentialDecay {
@@ -39,6 +42,26 @@ impl Effect for ExponentialDecay {
         check_factor(self.factor)?;
         let every = draft.steps(self.every, "every")?;
         draft.decay = Some(Schedule::exponential(draft.peak, self.factor, every)?);
-        Ok(format!("{} times {}^(t/{every})", draft.peak, self.factor))
+        Ok(format!("{} times {}^(t/{every})", short(draft.peak), self.factor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::check;
+
+    const EVERY: ExponentialDecay = ExponentialDecay { factor: 0.25, every: Duration::Epochs(2.0) };
+
+    #[test]
+    fn the_rate_falls_between_the_epochs_too() {
+        let draft = check(&EVERY, Ok("0.1 times 0.25^(t/20)"));
+        assert_eq!(draft.rates([0, 10, 20, 40]), [0.1, 0.05, 0.025, 0.00625]);
+    }
+
+    #[test]
+    fn impossible_factors_are_refused() {
+        let refused = "`factor` is 0, expected a number above 0 and below 1";
+        check(&ExponentialDecay { factor: 0.0, ..EVERY }, Err(("factor", refused)));
     }
 }

@@ -3,17 +3,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Slot};
-use crate::error::{Fault, Problem};
+use crate::number::short;
 use crate::plan::Draft;
+use crate::problem::{Fault, Problem};
 
-/// Trains towards 1 - eps + eps/K for the true class and eps/K for the others: `LabelSmoothing(0.1)`.
+/// Trains towards 1 - eps + eps/K for the true class and eps/K for the others:
+/// `LabelSmoothing(0.1)`.
 ///
 /// Its value is eps, at least 0 and below 1; K is the number of classes.
 ///
-/// Source: Szegedy et al. 2016 (arXiv 1512.00567), section 7; Bag of Tricks (arXiv 1812.01187), section 5.2.
+/// Source: Szegedy et al. 2016 (arXiv 1512.00567), section 7; Bag of Tricks (arXiv 1812.01187),
+/// section 5.2.
 ///
-/// Convention: eps/K on every class, as PyTorch, timm, gluon and optax. (The Bag of Tricks paper's equation
-/// has eps/(K-1) on the others.)
+/// Convention: eps/K on every class, as PyTorch, timm, gluon and optax. (The Bag of Tricks paper's
+/// equation has eps/(K-1) on the others.)
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LabelSmoothing(pub f64);
 
@@ -39,6 +42,28 @@ impl Effect for LabelSmoothing {
         draft.loss.label_smoothing = self.0;
         let classes = draft.classes as f64;
         let other = self.0 / classes;
-        Ok(format!("{} for the true class, {other} for each other", 1.0 - self.0 + other))
+        let (on, off) = (short(1.0 - self.0 + other), short(other));
+        Ok(format!("{on} for the true class, {off} for each other"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::check;
+
+    #[test]
+    fn the_loss_smooths() {
+        let words = "0.91 for the true class, 0.01 for each other";
+        assert_eq!(check(&LabelSmoothing(0.1), Ok(words)).loss.label_smoothing, 0.1);
+    }
+
+    #[test]
+    fn impossible_shares_are_refused() {
+        for (share, text) in [(1.0, "1"), (-0.1, "-0.1"), (f64::NAN, "NaN")] {
+            let refused =
+                format!("`LabelSmoothing` is {text}, expected a number of at least 0 and below 1");
+            check(&LabelSmoothing(share), Err(("", &refused)));
+        }
     }
 }

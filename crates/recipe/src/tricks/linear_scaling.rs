@@ -4,15 +4,18 @@ use serde::{Deserialize, Serialize};
 use trickbag_schedules::linear_scaling;
 
 use super::{Effect, Slot};
-use crate::error::{Fault, Problem};
+use crate::number::short;
 use crate::plan::Draft;
+use crate::problem::{Fault, Problem};
 
 /// Multiplies the learning rate by `batch_size / base_batch`: `LinearScaling(base_batch: 256)`.
 ///
-/// Source: Goyal et al. 2017 (arXiv 1706.02677), section 2.1; Bag of Tricks (arXiv 1812.01187), section 3.1.
+/// Source: Goyal et al. 2017 (arXiv 1706.02677), section 2.1; Bag of Tricks (arXiv 1812.01187),
+/// section 3.1.
 ///
-/// Convention: lr = base * (global batch) / (base batch), where the global batch is the per-worker batch
-/// times workers times accumulated micro-batches. (timm scales adaptive optimisers by the square root.)
+/// Convention: lr = base * (global batch) / (base batch), where the global batch is the per-worker
+/// batch times workers times accumulated micro-batches. (timm scales adaptive optimisers by the
+/// square root.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinearScaling {
@@ -37,6 +40,21 @@ impl Effect for LinearScaling {
         let (base, batch) = (draft.peak, draft.batch_size as u64);
         draft.peak = linear_scaling(base, batch, self.base_batch)
             .map_err(|error| Problem::Schedule(error).at("base_batch"))?;
-        Ok(format!("{base} * {batch}/{} = {}", self.base_batch, draft.peak))
+        Ok(format!("{base} * {batch}/{} = {}", self.base_batch, short(draft.peak)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::check;
+
+    #[test]
+    fn the_rate_follows_the_batch() {
+        let draft = check(&LinearScaling { base_batch: 256 }, Ok("0.1 * 512/256 = 0.2"));
+        assert_eq!(draft.peak, 0.2);
+        let refused = "linear scaling: the base batch is 0 images; give the batch that the base \
+                       learning rate was chosen for";
+        check(&LinearScaling { base_batch: 0 }, Err(("base_batch", refused)));
     }
 }

@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 use trickbag_param_groups::{Kind, Rule};
 
 use super::{Effect, Slot};
-use crate::error::Fault;
 use crate::plan::Draft;
+use crate::problem::Fault;
 
 /// No weight decay on biases and on the scales and shifts of norms: `NoBiasDecay`.
 ///
 /// Source: Bag of Tricks (arXiv 1812.01187), section 3.1, after Jia et al. 2018 (arXiv 1807.11205).
 ///
-/// Convention: chosen by the kind of parameter, never by its name. (timm: one dimension or less; FFCV: the
-/// name contains `bn`, which misses some.)
+/// Convention: chosen by the kind of parameter, never by its name. (timm: one dimension or less;
+/// FFCV: the name contains `bn`, which misses some.)
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoBiasDecay {}
@@ -33,5 +33,20 @@ impl Effect for NoBiasDecay {
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
         draft.rules.push(Rule::no_decay([Kind::Bias, Kind::NormScale, Kind::NormShift]));
         Ok("no decay of biases, norm scales and norm shifts".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::check;
+
+    #[test]
+    fn one_rule_takes_the_decay_of_three_kinds() {
+        let words = "no decay of biases, norm scales and norm shifts";
+        let draft = check(&NoBiasDecay {}, Ok(words));
+        let kinds: Vec<_> = draft.rules.iter().flat_map(|rule| rule.kinds.clone()).collect();
+        assert_eq!(kinds, [Kind::Bias, Kind::NormScale, Kind::NormShift]);
+        assert_eq!(draft.rules[0].then.weight_decay, Some(0.0));
     }
 }

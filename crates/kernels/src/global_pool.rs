@@ -1,0 +1,85 @@
+//! Global average pooling over NHWC images, forward and backward.
+
+use rayon::prelude::*;
+
+use crate::column_sums::column_sums;
+use crate::error::check_lengths;
+use crate::lanes::{Kernel, LANES, Lanes};
+use crate::{Error, ImageShape, Isa};
+
+/// Overwrites `y` (batch x channels) with the average of each image's pixels.
+///
+/// # Errors
+///
+/// [`Error::Zero`] for an empty dimension, [`Error::Length`] if a slice does not fit its shape.
+pub fn global_avg_pool(input: ImageShape, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+    input.check()?;
+    let (len, output) = (input.len(), input.batch * input.channels);
+    check_lengths("global_avg_pool", &[("x", x.len(), len), ("y", y.len(), output)])?;
+    let isa = Isa::current();
+    let images = x.par_chunks_exact(len / input.batch).zip(y.par_chunks_exact_mut(input.channels));
+    images.for_each(|(image, average)| isa.run(Average { image, average }));
+    Ok(())
+}
+
+/// Adds the gradient of [`global_avg_pool`]'s input to `dx`.
+///
+/// # Errors
+///
+/// [`Error::Zero`] for an empty dimension, [`Error::Length`] if a slice does not fit its shape.
+pub fn global_avg_pool_backward(
+    input: ImageShape,
+    dy: &[f32],
+    dx: &mut [f32],
+) -> Result<(), Error> {
+    input.check()?;
+    let (len, output) = (input.len(), input.batch * input.channels);
+    check_lengths("global_avg_pool_backward", &[("dy", dy.len(), output), ("dx", dx.len(), len)])?;
+    let isa = Isa::current();
+    let images =
+        dx.par_chunks_exact_mut(len / input.batch).zip(dy.par_chunks_exact(input.channels));
+    images.for_each(|(image, gradient)| isa.run(Spread { image, gradient }));
+    Ok(())
+}
+
+struct Average<'a> {
+    image: &'a [f32],
+    average: &'a mut [f32],
+}
+
+impl Kernel for Average<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let channels = self.average.len();
+        let pixels = self.image.len() / channels;
+        for (block, average) in self.average.chunks_mut(LANES).enumerate() {
+            let [sums] = column_sums(pixels, |pixel| {
+                [L::load_padded(&self.image[pixel * channels + block * LANES..])]
+            });
+            average.iter_mut().zip(sums).for_each(|(average, sum)| *average = sum / pixels as f32);
+        }
+    }
+}
+
+struct Spread<'a> {
+    image: &'a mut [f32],
+    gradient: &'a [f32],
+}
+
+impl Kernel for Spread<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let channels = self.gradient.len();
+        let share = L::splat(channels as f32 / self.image.len() as f32);
+        for pixel in self.image.chunks_exact_mut(channels) {
+            for (block, to) in pixel.chunks_mut(LANES).enumerate() {
+                let gradient = L::load_padded(&self.gradient[block * LANES..]);
+                gradient.mul_add(share, L::load_padded(to)).store_part(to);
+            }
+        }
+    }
+}
