@@ -51,11 +51,11 @@ impl Fit {
 pub(crate) fn decode(path: &Path) -> Result<Image, Fault> {
     let contents = std::fs::read(path)?;
     let format = format(&contents)?;
-    let decoded = image::load_from_memory_with_format(&contents, format)?;
-    // The decoder fills what a truncated JPEG lacks with grey and reports success.
+    // The decoder would fill what a truncated JPEG lacks with grey and report success.
     if format == ImageFormat::Jpeg && !reaches_end_marker(&contents) {
         return Err(Fault::Truncated);
     }
+    let decoded = image::load_from_memory_with_format(&contents, format)?;
     Ok(decoded.into_rgb8().into())
 }
 
@@ -81,9 +81,8 @@ fn reaches_end_marker(jpeg: &[u8]) -> bool {
         if marker == END_OF_IMAGE {
             return true;
         }
-        let length =
-            jpeg.get(after..after + 2).map_or(0, |b| usize::from(b[0]) << 8 | usize::from(b[1]));
-        at = after + length;
+        let length = jpeg.get(after..after + 2).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]));
+        at = after + usize::from(length);
     }
     false
 }
@@ -94,4 +93,25 @@ fn next_marker(jpeg: &[u8], from: usize) -> Option<(u8, usize)> {
     let heads = |pair: &[u8]| pair[0] == 0xff && !matches!(pair[1], 0 | 1 | 0xd0..=0xd8 | 0xff);
     let found = jpeg.get(from..)?.windows(2).position(heads)? + from;
     Some((jpeg[found + 1], found + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Start of image; a segment that holds a whole thumbnail with an end marker; a scan with a
+    /// stuffed 0xff, a restart marker and padding; end of image.
+    const JPEG: [u8; 27] = [
+        0xff, 0xd8, 0xff, 0xe1, 0, 8, 0xff, 0xd8, 7, 7, 0xff, 0xd9, 0xff, 0xda, 0, 3, 1, 7, 0xff,
+        0, 7, 0xff, 0xd0, 7, 0xff, 0xff, 0xd9,
+    ];
+
+    #[test]
+    fn a_jpeg_is_complete_only_with_its_own_end_marker() {
+        assert!(reaches_end_marker(&JPEG));
+        assert!(reaches_end_marker(&[&JPEG[..], b"trailing"].concat()));
+        for length in 0..JPEG.len() {
+            assert!(!reaches_end_marker(&JPEG[..length]), "cut to {length}");
+        }
+    }
 }

@@ -41,8 +41,8 @@ impl Image {
         channels: usize,
         pixels: Vec<u8>,
     ) -> Result<Self, Error> {
-        let valid = height > 0 && width > 0 && [1, 3].contains(&channels);
-        if !valid || pixels.len() != height * width * channels {
+        let bytes = height.saturating_mul(width).saturating_mul(channels);
+        if bytes == 0 || bytes != pixels.len() || ![1, 3].contains(&channels) {
             return Err(Error::ImageShape { height, width, channels, bytes: pixels.len() });
         }
         Ok(Self { height, width, channels, pixels })
@@ -79,8 +79,9 @@ impl Image {
     /// [`Error::WindowOutside`] when `window` is empty or reaches over the edge.
     pub fn crop(&self, window: Window) -> Result<Self, Error> {
         let Window { top, left, height, width } = window;
-        let inside = top + height <= self.height && left + width <= self.width;
-        if !inside || height == 0 || width == 0 {
+        let below = top.saturating_add(height) > self.height;
+        let beside = left.saturating_add(width) > self.width;
+        if below || beside || height == 0 || width == 0 {
             return Err(Error::WindowOutside { window, height: self.height, width: self.width });
         }
         let columns = left * self.channels..(left + width) * self.channels;

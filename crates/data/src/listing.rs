@@ -2,6 +2,7 @@
 
 use crate::{Error, Expect, Fault, OddFile};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +36,7 @@ impl Listing {
             return Err(Error::UnknownClass { path: path.clone() });
         }
         let mut listing = Self {
-            class_names: classes.keys().cloned().collect(),
+            class_names: classes.keys().map(|name| name.to_string_lossy().into_owned()).collect(),
             train: Labelled::default(),
             val: Labelled::default(),
             odd,
@@ -78,7 +79,7 @@ fn class_folders(
     root: &Path,
     split: &str,
     odd: &mut Vec<OddFile>,
-) -> Result<BTreeMap<String, PathBuf>, Error> {
+) -> Result<BTreeMap<OsString, PathBuf>, Error> {
     let path = root.join(split);
     if !path.is_dir() {
         return Err(Error::MissingFolder { path, root: root.to_owned() });
@@ -86,7 +87,8 @@ fn class_folders(
     let (folders, files): (Vec<_>, Vec<_>) =
         visible_entries(&path)?.into_iter().partition(|path| path.is_dir());
     odd.extend(files.into_iter().map(|path| OddFile { path, fault: Fault::Place }));
-    Ok(folders.into_iter().map(|path| (class_name(&path), path)).collect())
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_owned();
+    Ok(folders.into_iter().map(|path| (name(&path), path)).collect())
 }
 
 /// Everything in `folder` whose name does not start with a dot, sorted.
@@ -100,16 +102,10 @@ fn visible_entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(paths)
 }
 
-fn class_name(folder: &Path) -> String {
-    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
 fn fault_by_name(path: &Path) -> Option<Fault> {
     let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
-    let known = ["jpg", "jpeg", "png"].iter().any(|known| extension == *known);
-    match known {
-        true => None,
-        false if path.is_dir() => Some(Fault::Place),
-        false => Some(Fault::Name),
+    if ["jpg", "jpeg", "png"].iter().any(|known| extension == *known) {
+        return None;
     }
+    Some(if path.is_dir() { Fault::Place } else { Fault::Name })
 }

@@ -538,6 +538,19 @@ fn keeping_decoded_images_changes_no_batch() {
     }
 }
 
+/// Inside the pool, so that waiting for a batch occupies one of its threads.
+#[test]
+fn batches_do_not_depend_on_the_number_of_threads() {
+    let folder = TempDir::new().unwrap();
+    let dataset = Dataset::open(&image_folder(folder.path()), Keep::Files).unwrap();
+    let augment = vec![Augment::RandomResizedCrop, Augment::HorizontalFlip];
+    let [one, three] = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| batches(&dataset, augment.clone()).unwrap())
+    });
+    assert_eq!(one, three);
+}
+
 #[test]
 fn a_file_that_breaks_after_opening_ends_the_epoch_with_its_name() {
     let folder = TempDir::new().unwrap();

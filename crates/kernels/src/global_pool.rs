@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::column_sums::column_sums;
+use crate::column_sums::{Terms, column_sums};
 use crate::error::check_lengths;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::{Error, ImageShape, Isa};
@@ -54,12 +54,17 @@ impl Kernel for Average<'_> {
     fn run<L: Lanes>(self) {
         let channels = self.average.len();
         let pixels = self.image.len() / channels;
-        for (block, average) in self.average.chunks_mut(LANES).enumerate() {
-            let [sums] = column_sums(pixels, |pixel| {
-                [L::load_padded(&self.image[pixel * channels + block * LANES..])]
-            });
-            average.iter_mut().zip(sums).for_each(|(average, sum)| *average = sum / pixels as f32);
+        let sums = column_sums::<L, 1>(pixels, channels.div_ceil(LANES), &self);
+        for (averages, [sums]) in self.average.chunks_mut(LANES).zip(sums) {
+            averages.iter_mut().zip(sums).for_each(|(average, sum)| *average = sum / pixels as f32);
         }
+    }
+}
+
+impl Terms<1> for Average<'_> {
+    #[inline(always)]
+    fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 1] {
+        [L::load_padded(&self.image[row * self.average.len() + block * LANES..])]
     }
 }
 

@@ -47,10 +47,8 @@ impl Isa {
         if !self.is_available() {
             return Err(Error::MissingIsa(self));
         }
-        let outer = CHOSEN.replace(Some(self));
-        let result = f();
-        CHOSEN.set(outer);
-        Ok(result)
+        let _restore = Restore(CHOSEN.replace(Some(self)));
+        Ok(f())
     }
 
     /// The instruction set for the operators called on this thread.
@@ -80,5 +78,14 @@ impl Isa {
     #[cfg(not(target_arch = "x86_64"))]
     pub(crate) fn is_available(self) -> bool {
         self == Self::Portable
+    }
+}
+
+/// Ends a scope, also when it panics.
+struct Restore(Option<Isa>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CHOSEN.set(self.0);
     }
 }

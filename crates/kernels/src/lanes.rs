@@ -204,13 +204,6 @@ mod x86 {
     #[derive(Clone, Copy)]
     struct Avx2([__m256; 2]);
 
-    impl Avx2 {
-        #[inline(always)]
-        fn zip(self, other: Self, f: impl Fn(__m256, __m256) -> __m256) -> Self {
-            Self([f(self.0[0], other.0[0]), f(self.0[1], other.0[1])])
-        }
-    }
-
     impl Lanes for Avx2 {
         const ISA: Isa = Isa::Avx2;
 
@@ -222,43 +215,52 @@ mod x86 {
 
         #[inline(always)]
         fn load(from: &[f32; LANES]) -> Self {
-            // SAFETY: as the module says; each half of the reference is valid for reading eight.
-            Self([0, 8].map(|half| unsafe { _mm256_loadu_ps(from[half..].as_ptr()) }))
+            let from = from.as_ptr();
+            // SAFETY: as the module says; the reference is valid for reading twice eight numbers.
+            Self(unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] })
         }
 
         #[inline(always)]
         fn store(self, to: &mut [f32; LANES]) {
-            for (half, to) in self.0.into_iter().zip(to.as_chunks_mut::<8>().0) {
-                // SAFETY: as the module says; the chunk is valid for writing eight numbers.
-                unsafe { _mm256_storeu_ps(to.as_mut_ptr(), half) }
+            let to = to.as_mut_ptr();
+            // SAFETY: as the module says; the reference is valid for writing twice eight numbers.
+            unsafe {
+                _mm256_storeu_ps(to, self.0[0]);
+                _mm256_storeu_ps(to.add(8), self.0[1]);
             }
         }
 
         #[inline(always)]
         fn add(self, other: Self) -> Self {
+            let ([a, b], [c, d]) = (self.0, other.0);
             // SAFETY: as the module says.
-            self.zip(other, |a, b| unsafe { _mm256_add_ps(a, b) })
+            Self(unsafe { [_mm256_add_ps(a, c), _mm256_add_ps(b, d)] })
         }
 
         #[inline(always)]
         fn sub(self, other: Self) -> Self {
+            let ([a, b], [c, d]) = (self.0, other.0);
             // SAFETY: as the module says.
-            self.zip(other, |a, b| unsafe { _mm256_sub_ps(a, b) })
+            Self(unsafe { [_mm256_sub_ps(a, c), _mm256_sub_ps(b, d)] })
         }
 
         #[inline(always)]
         fn mul_add(self, factor: Self, addend: Self) -> Self {
+            let ([a, b], [c, d], [e, f]) = (self.0, factor.0, addend.0);
             // SAFETY: as the module says.
-            Self([0, 1].map(|half| unsafe {
-                _mm256_fmadd_ps(self.0[half], factor.0[half], addend.0[half])
-            }))
+            Self(unsafe { [_mm256_fmadd_ps(a, c, e), _mm256_fmadd_ps(b, d, f)] })
         }
 
         #[inline(always)]
         fn gate(self, gate: Self) -> Self {
+            let ([a, b], [c, d]) = (self.0, gate.0);
             // SAFETY: as the module says.
-            self.zip(gate, |a, g| unsafe {
-                _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLE_UQ>(g, _mm256_setzero_ps()))
+            Self(unsafe {
+                let zero = _mm256_setzero_ps();
+                [
+                    _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLE_UQ>(c, zero)),
+                    _mm256_and_ps(b, _mm256_cmp_ps::<_CMP_NLE_UQ>(d, zero)),
+                ]
             })
         }
     }

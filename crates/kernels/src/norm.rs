@@ -3,14 +3,15 @@
 use rayon::prelude::*;
 
 use crate::error::check_lengths;
-use crate::norm_rows::{Differentiate, GradientSums, Moments, Normalise};
+use crate::lanes::LANES;
+use crate::norm_rows::{BlockMoments, Differentiate, GradientSums, Moments, Normalise};
 use crate::{Error, Isa};
 
 /// Numbers in a chunk of pixels: few enough to stay in a core's second-level cache.
-const CHUNK_LEN: usize = 16 * 1024;
+const CHUNK_LEN: usize = 32 * 1024;
 
 /// Pixels in a chunk at least, so that its sums are small beside it.
-const MIN_CHUNK_ROWS: usize = 64;
+const MIN_CHUNK_ROWS: usize = 32;
 
 /// What follows the normalisation (and the residual sum).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,21 +77,12 @@ pub fn batch_norm_stats(x: &[f32], channels: usize) -> Result<BatchStats, Error>
     check_rows("batch_norm_stats", x, channels)?;
     let isa = Isa::current();
     let chunks = x.par_chunks(chunk_len(channels));
-    let moments: Vec<_> = chunks.map(|x| isa.run(Moments { x, channels })).collect();
-    let count = (x.len() / channels) as f64;
-    let mut mean = vec![0.0; channels];
-    for chunk in &moments {
-        for (mean, moment) in mean.iter_mut().zip(&chunk.channels) {
-            *mean += chunk.count / count * moment.mean;
-        }
-    }
-    let mut var = vec![0.0; channels];
-    for chunk in &moments {
-        for ((var, mean), moment) in var.iter_mut().zip(&mean).zip(&chunk.channels) {
-            *var += (moment.squares + chunk.count * (moment.mean - mean).powi(2)) / count;
-        }
-    }
-    let narrow = |wide: Vec<f64>| wide.into_iter().map(|value| value as f32).collect();
+    let moment = |x: &[f32]| ((x.len() / channels) as f64, isa.run(Moments { x, channels }));
+    let moments: Vec<_> = chunks.map(moment).collect();
+    let (mean, var) = join(&moments, (x.len() / channels) as f64);
+    let narrow = |wide: Vec<[f64; LANES]>| {
+        wide.into_iter().flatten().take(channels).map(|value| value as f32).collect()
+    };
     Ok(BatchStats { mean: narrow(mean), var: narrow(var) })
 }
 
@@ -173,15 +165,14 @@ pub fn batch_norm_backward(
     let isa = Isa::current();
     let chunk = chunk_len(channels);
     let inputs = x.par_chunks(chunk).zip(y.par_chunks(chunk)).zip(dy.par_chunks(chunk));
-    let sums =
-        inputs.clone().map(|((x, y), dy)| isa.run(GradientSums { x, y, dy, mean, activation }));
-    let sums = total(sums.collect(), channels);
+    let sums = |((x, y), dy)| isa.run(GradientSums { x, y, dy, mean, activation });
+    let sums = total(inputs.clone().map(sums).collect(), channels);
 
     let slope = slope(stats, scale, eps);
     let count = (x.len() / channels) as f32;
     let mut centre = vec![0.0; channels];
     let mut tilt = vec![0.0; channels];
-    for (c, &[sum, product]) in sums.iter().enumerate() {
+    for (c, (sum, product)) in sums.into_iter().enumerate() {
         let inverse = inverse_deviation(stats.var[c], eps);
         grads.shift[c] += sum as f32;
         grads.scale[c] += product as f32 * inverse;
@@ -228,16 +219,41 @@ fn inverse_deviation(var: f32, eps: f32) -> f32 {
     1.0 / (var + eps).sqrt()
 }
 
-/// Sums the chunks' pairs of sums for each channel, in the chunks' order.
-fn total(chunks: Vec<Vec<[f32; 2]>>, channels: usize) -> Vec<[f64; 2]> {
-    let mut total = vec![[0.0; 2]; channels];
-    for chunk in chunks {
-        for (total, [sum, product]) in total.iter_mut().zip(chunk) {
-            total[0] += f64::from(sum);
-            total[1] += f64::from(product);
+/// The mean and variance of all chunks together, given each one's number of pixels and its moments.
+fn join(chunks: &[(f64, Vec<BlockMoments>)], count: f64) -> (Vec<[f64; LANES]>, Vec<[f64; LANES]>) {
+    let blocks = chunks.first().map_or(0, |(_, blocks)| blocks.len());
+    let (mut mean, mut var) = (vec![[0.0; LANES]; blocks], vec![[0.0; LANES]; blocks]);
+    for (rows, blocks) in chunks {
+        for (mean, BlockMoments { middle, sum, .. }) in mean.iter_mut().zip(blocks) {
+            for i in 0..LANES {
+                mean[i] += (f64::from(middle[i]) * rows + f64::from(sum[i])) / count;
+            }
         }
     }
-    total
+    for (rows, blocks) in chunks {
+        for ((var, mean), block) in var.iter_mut().zip(&mean).zip(blocks) {
+            for i in 0..LANES {
+                // The sum of squares moves from the middle to the mean.
+                let shift = f64::from(block.middle[i]) - mean[i];
+                let moved = shift * (2.0 * f64::from(block.sum[i]) + shift * rows);
+                var[i] += (f64::from(block.squares[i]) + moved) / count;
+            }
+        }
+    }
+    var.as_flattened_mut().iter_mut().filter(|var| **var < 0.0).for_each(|var| *var = 0.0);
+    (mean, var)
+}
+
+/// Sums the chunks' sums and products for each channel, in the chunks' order.
+fn total(chunks: Vec<Vec<[[f32; LANES]; 2]>>, channels: usize) -> Vec<(f64, f64)> {
+    let mut totals = vec![[[0.0; LANES]; 2]; channels.div_ceil(LANES)];
+    for chunk in &chunks {
+        let totals = totals.as_flattened_mut().as_flattened_mut().iter_mut();
+        let sums = chunk.as_flattened().as_flattened();
+        totals.zip(sums).for_each(|(total, &sum)| *total += f64::from(sum));
+    }
+    let pairs = totals.into_iter().flat_map(|[sums, products]| sums.into_iter().zip(products));
+    pairs.take(channels).collect()
 }
 
 fn check_rows(operator: &'static str, x: &[f32], channels: usize) -> Result<(), Error> {

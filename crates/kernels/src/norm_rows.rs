@@ -1,59 +1,58 @@
 //! The inner loops of batch normalisation over a chunk of pixels.
 
-use crate::column_sums::column_sums;
+use crate::column_sums::{Terms, column_sums};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::norm::Activation;
 
-/// The moments of each channel of a chunk.
+/// The first and second moments of each channel of a chunk.
 pub(crate) struct Moments<'a> {
     pub(crate) x: &'a [f32],
     pub(crate) channels: usize,
 }
 
-pub(crate) struct ChunkMoments {
-    /// Pixels in the chunk.
-    pub(crate) count: f64,
-    pub(crate) channels: Vec<Moment>,
-}
-
-#[derive(Clone, Copy)]
-pub(crate) struct Moment {
-    pub(crate) mean: f64,
-    /// The sum of the squared distances to the mean.
-    pub(crate) squares: f64,
+/// Sixteen channels' moments about a point that is near the mean.
+pub(crate) struct BlockMoments {
+    pub(crate) middle: [f32; LANES],
+    /// The sum of the distances to the middle.
+    pub(crate) sum: [f32; LANES],
+    /// The sum of their squares.
+    pub(crate) squares: [f32; LANES],
 }
 
 impl Kernel for Moments<'_> {
-    type Output = ChunkMoments;
+    type Output = Vec<BlockMoments>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> ChunkMoments {
+    fn run<L: Lanes>(self) -> Vec<BlockMoments> {
         let Self { x, channels } = self;
-        let rows = x.len() / channels;
-        let count = rows as f64;
-        let mut moments = Vec::with_capacity(channels);
-        for first in (0..channels).step_by(LANES) {
-            let row = |row: usize| L::load_padded(&x[row * channels + first..]);
-            let origin = row(0);
-            let [sums] = column_sums(rows, |i| [row(i).sub(origin)]);
-            let mut centre = [0.0; LANES];
-            origin.store(&mut centre);
-            let means = centre.iter_mut().zip(sums);
-            means.for_each(|(centre, sum)| *centre += sum / rows as f32);
-            // The mean in f32 is only near the middle. The rest is corrected for in f64.
-            let middle = L::load(&centre);
-            let [sums, squares] = column_sums(rows, |i| {
-                let distance = row(i).sub(middle);
-                [distance, distance.mul_add(distance, L::splat(0.0))]
-            });
-            for lane in 0..LANES.min(channels - first) {
-                let offset = f64::from(sums[lane]) / count;
-                let mean = f64::from(centre[lane]) + offset;
-                let squares = f64::from(squares[lane]) - offset * offset * count;
-                moments.push(Moment { mean, squares: squares.max(0.0) });
-            }
+        let (rows, blocks) = (x.len() / channels, channels.div_ceil(LANES));
+        let mut middles = vec![[0.0; LANES]; blocks];
+        for (block, middle) in middles.iter_mut().enumerate() {
+            L::load_padded(&x[block * LANES..]).store(middle);
         }
-        ChunkMoments { count, channels: moments }
+        let sums = column_sums::<L, 2>(rows, blocks, &Distances { x, channels, middles: &middles });
+        for (middle, [sum, _]) in middles.iter_mut().zip(sums) {
+            middle.iter_mut().zip(sum).for_each(|(middle, sum)| *middle += sum / rows as f32);
+        }
+        let sums = column_sums::<L, 2>(rows, blocks, &Distances { x, channels, middles: &middles });
+        let moments = middles.into_iter().zip(sums);
+        moments.map(|(middle, [sum, squares])| BlockMoments { middle, sum, squares }).collect()
+    }
+}
+
+/// The distances to the middles, and their squares.
+struct Distances<'a> {
+    x: &'a [f32],
+    channels: usize,
+    middles: &'a [[f32; LANES]],
+}
+
+impl Terms<2> for Distances<'_> {
+    #[inline(always)]
+    fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 2] {
+        let x = L::load_padded(&self.x[row * self.channels + block * LANES..]);
+        let distance = x.sub(L::load(&self.middles[block]));
+        [distance, distance.mul_add(distance, L::splat(0.0))]
     }
 }
 
@@ -90,8 +89,8 @@ impl Kernel for Normalise<'_> {
     }
 }
 
-/// For each channel of a chunk, the sums of the gradient of the normalised output, and of its
-/// product with the centred input.
+/// For each sixteen channels of a chunk, the sums of the gradient of the normalised output, and of
+/// its product with the centred input.
 pub(crate) struct GradientSums<'a> {
     pub(crate) x: &'a [f32],
     pub(crate) y: &'a [f32],
@@ -101,25 +100,24 @@ pub(crate) struct GradientSums<'a> {
 }
 
 impl Kernel for GradientSums<'_> {
-    type Output = Vec<[f32; 2]>;
+    type Output = Vec<[[f32; LANES]; 2]>;
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> Vec<[f32; 2]> {
+    fn run<L: Lanes>(self) -> Vec<[[f32; LANES]; 2]> {
         let channels = self.mean.len();
-        let mut all = Vec::with_capacity(channels);
-        for first in (0..channels).step_by(LANES) {
-            let mean = L::load_padded(&self.mean[first..]);
-            let [sums, products] = column_sums(self.x.len() / channels, |row| {
-                let at = row * channels + first;
-                let y = L::load_padded(&self.y[at..]);
-                let dz = activate(L::load_padded(&self.dy[at..]), y, self.activation);
-                let x = L::load_padded(&self.x[at..]).sub(mean);
-                [dz, dz.mul_add(x, L::splat(0.0))]
-            });
-            let pairs = sums.into_iter().zip(products).take(channels - first);
-            all.extend(pairs.map(|(sum, product)| [sum, product]));
-        }
-        all
+        column_sums::<L, 2>(self.x.len() / channels, channels.div_ceil(LANES), &self)
+    }
+}
+
+impl Terms<2> for GradientSums<'_> {
+    #[inline(always)]
+    fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 2] {
+        let channel = block * LANES;
+        let at = row * self.mean.len() + channel;
+        let y = L::load_padded(&self.y[at..]);
+        let dz = activate(L::load_padded(&self.dy[at..]), y, self.activation);
+        let x = L::load_padded(&self.x[at..]).sub(L::load_padded(&self.mean[channel..]));
+        [dz, dz.mul_add(x, L::splat(0.0))]
     }
 }
 

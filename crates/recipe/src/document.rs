@@ -94,7 +94,7 @@ impl Document {
             }
             Err(Complaint { problem, at, also }) => {
                 let line = |range| place(&origin, &text, range);
-                Err(Error::new(problem, line(at), also.map(line)))
+                Err(Error::new(*problem, line(at), also.map(line)))
             }
         }
     }
@@ -172,7 +172,7 @@ impl Version {
         let recipe = syntax::parse(&text)?;
         let outline = Node::read(&text).ok_or_else(|| {
             // Only maps are RON that has no outline, and no part of a recipe is a map.
-            let problem = Problem::Ron(ron::Error::ExpectedStructLike);
+            let problem = Box::new(Problem::Ron(ron::Error::ExpectedStructLike));
             Complaint { problem, at: 0..text.len(), also: None }
         })?;
         Ok(Self { text, recipe, outline })
@@ -191,7 +191,7 @@ impl Version {
 
     fn spliced(&self, span: Range<usize>, value: &str) -> Result<Self, Problem> {
         let text = [&self.text[..span.start], value, &self.text[span.end..]].concat();
-        Self::read(text).map_err(|complaint| complaint.problem)
+        Self::read(text).map_err(|complaint| *complaint.problem)
     }
 
     fn inserted(&self, node: &Node, path: &Path, name: &str, value: &str) -> Result<Self, Problem> {

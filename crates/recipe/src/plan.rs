@@ -9,7 +9,7 @@ use trickbag_data::{Augment, Facts, Normalize, Source};
 use trickbag_losses::CrossEntropy;
 use trickbag_models::{Architecture, Network, ZeroGamma};
 use trickbag_optim::Optimizer;
-use trickbag_param_groups::{Group, Parameter, Table, resolve};
+use trickbag_param_groups::{Group, Parameter, Rule, Table, resolve};
 use trickbag_precision::Policy;
 use trickbag_schedules::{Clock, Schedule};
 
@@ -119,6 +119,7 @@ impl Plan {
 }
 
 fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
+    check_name(&recipe.name)?;
     let clock = clock(recipe, facts)?;
     let normalize = recipe.normalize.clone().unwrap_or_else(|| recipe.data.normalize());
     normalize.table(facts.channels).map_err(|error| Problem::Data(error).at("normalize"))?;
@@ -130,11 +131,7 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
     let mut draft = Draft::baseline(clock, recipe.batch_size, facts.classes, lr);
     let tricks = apply(&recipe.tricks, &mut draft)?;
 
-    let parameters: Vec<Parameter> =
-        network.parameters().iter().map(|spec| spec.parameter.clone()).collect();
-    let defaults = Group::with_decay(recipe.optimizer.weight_decay());
-    let groups = resolve(&draft.rules, defaults, &parameters)
-        .map_err(|error| Problem::Groups(error).at("tricks"))?;
+    let groups = groups(&network, recipe.optimizer.weight_decay(), &draft.rules)?;
     Ok(Plan {
         name: recipe.name.clone(),
         seed: recipe.seed,
@@ -158,6 +155,17 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
         precision: draft.precision,
         tricks,
     })
+}
+
+/// A name becomes a folder's name.
+fn check_name(name: &str) -> Result<(), Fault> {
+    let legal = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.chars().all(legal) && !name.is_empty() && !name.starts_with('.') {
+        return Ok(());
+    }
+    let expected =
+        "letters, digits, `-`, `_` and `.`, not starting with `.`: runs are filed under it";
+    Err(Problem::impossible("name", format!("{name:?}"), expected).at("name"))
 }
 
 fn clock(recipe: &Recipe, facts: &Facts) -> Result<Clock, Fault> {
@@ -212,6 +220,13 @@ fn network(architecture: &Architecture, facts: &Facts) -> Result<(Network, u64),
     let network = Network::new(architecture, facts.channels, facts.classes).map_err(fault)?;
     let macs = network.macs(facts.height, facts.width).map_err(fault)?;
     Ok((network, macs))
+}
+
+fn groups(network: &Network, weight_decay: f64, rules: &[Rule]) -> Result<Table, Fault> {
+    let parameters: Vec<Parameter> =
+        network.parameters().iter().map(|spec| spec.parameter.clone()).collect();
+    resolve(rules, Group::with_decay(weight_decay), &parameters)
+        .map_err(|error| Problem::Groups(error).at("tricks"))
 }
 
 /// Applies the tricks slot by slot, whatever their order in the recipe.

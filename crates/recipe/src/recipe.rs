@@ -21,7 +21,7 @@ use crate::tricks::Trick;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// What runs of this recipe are filed under.
+    /// What runs of this recipe are filed under: letters, digits, `-`, `_` and `.`.
     pub name: String,
     /// Where all randomness of a run comes from.
     pub seed: u64,
@@ -62,8 +62,7 @@ impl fmt::Display for Recipe {
     }
 }
 
-/// How recipes are spelled: `Sgd(lr: 0.1)` for `Sgd((lr: 0.1))`, and `width: 16` for `width:
-/// Some(16)`.
+/// How recipes are spelled: `Sgd(lr: 0.1)` means `Sgd((lr: 0.1))`, and a bare `16` means `Some(16)`.
 pub(crate) fn options() -> ron::Options {
     let spelling = Extensions::UNWRAP_VARIANT_NEWTYPES | Extensions::IMPLICIT_SOME;
     ron::Options::default().with_default_extension(spelling)

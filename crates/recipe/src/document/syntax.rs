@@ -12,7 +12,7 @@ use crate::recipe::{Recipe, options};
 /// A problem and the bytes of the text that it is about.
 #[derive(Debug)]
 pub(crate) struct Complaint {
-    pub(crate) problem: Problem,
+    pub(crate) problem: Box<Problem>,
     pub(crate) at: Range<usize>,
     pub(crate) also: Option<Range<usize>>,
 }
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
     }
 
     fn about(&self, i: usize, problem: Problem) -> Complaint {
-        Complaint { problem, at: self.span(i), also: None }
+        Complaint { problem: Box::new(problem), at: self.span(i), also: None }
     }
 
     fn mark(&self, i: usize, expected: String) -> Problem {
@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
     /// RON gives a place inside the comment.
     fn unclosed_comment(&self, offset: usize) -> Complaint {
         let start = self.text[..offset].rfind("/*").unwrap_or(offset);
-        let problem = Problem::Unclosed { what: "comment" };
+        let problem = Box::new(Problem::Unclosed { what: "comment" });
         Complaint { problem, at: start..offset, also: None }
     }
 

@@ -8,8 +8,8 @@ use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::Fault;
 
-/// Multiplies the learning rate by `factor` over each `every`: `ExponentialDecay(factor: 0.94,
-/// every: Epochs(2))`.
+/// Multiplies the learning rate by `factor` over each `every`:
+/// `ExponentialDecay(factor: 0.94, every: Epochs(2))`.
 ///
 /// Source: Szegedy et al. 2016 (arXiv 1512.00567), section 8; Bag of Tricks (arXiv 1812.01187),
 /// section 5.1.

@@ -8,11 +8,10 @@ use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
 
-/// Multiplies the learning rate by `factor` after every `every`: `StepDecay(every: Epochs(30),
-/// factor: 0.1)`.
+/// Multiplies the learning rate by `factor` after every `every`:
+/// `StepDecay(every: Epochs(30), factor: 0.1)`.
 ///
-/// Source: He et al. 2015 (arXiv 1512.03385), section 3.4; the baseline of Bag of Tricks (arXiv
-/// 1812.01187), section 5.1.
+/// Source: Bag of Tricks (arXiv 1812.01187), section 5.1, after He et al. 2015 (arXiv 1512.03385).
 ///
 /// Convention: drops are counted from the first update of the training, the warmup included, as
 /// Goyal et al. and gluon do (torchvision's reference counts from the end of the warmup); the first
@@ -36,7 +35,7 @@ impl Effect for StepDecay {
     }
 
     fn source(&self) -> &'static str {
-        "He et al. 2015, 3.4; Bag of Tricks, 5.1"
+        "He et al. 2015; Bag of Tricks, 5.1"
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

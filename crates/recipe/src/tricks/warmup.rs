@@ -8,8 +8,8 @@ use crate::number::short;
 use crate::plan::{Draft, Ramp};
 use crate::problem::{Fault, Problem};
 
-/// Raises the learning rate in a line from `from` to its peak, update by update: `Warmup(epochs:
-/// 5)`.
+/// Raises the learning rate in a line from `from` to its peak, update by update:
+/// `Warmup(epochs: 5)`.
 ///
 /// The length is exactly one of `epochs`, `steps` and `fraction`, and shorter than the training.
 ///

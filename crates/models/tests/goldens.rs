@@ -1,0 +1,246 @@
+//! Networks against PyTorch, torchvision and timm: logits, loss, every gradient, running
+//! statistics, parameter and operation counts, and a file that PyTorch saved.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../../ops/tests/golden/mod.rs"]
+mod golden;
+
+use dfdx::prelude::*;
+use golden::{Golden, close, fill};
+use serde::Deserialize;
+use trickbag_models::{
+    Architecture, Mode, Network, Parameters, ResNet, RunningStatistics, ZeroGamma,
+};
+use trickbag_ops::{FeatureMap, Matrix};
+
+/// Dozens of layers in f32 against f64.
+const TOLERANCE: f64 = 2e-3;
+
+#[derive(Deserialize)]
+struct Case {
+    architecture: ResNet,
+    classes: usize,
+    images: Images,
+    #[serde(default)]
+    labels: Vec<usize>,
+    #[serde(default)]
+    label_smoothing: f32,
+    #[serde(default)]
+    parameters: Vec<Formula>,
+    #[serde(default)]
+    norms: Vec<String>,
+    #[serde(default)]
+    logits: Vec<Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+struct Images {
+    tag: String,
+    shape: [usize; 4],
+}
+
+#[derive(Deserialize)]
+struct Formula {
+    name: String,
+    shape: Vec<usize>,
+    offset: f64,
+    gain: f64,
+}
+
+impl Case {
+    fn network(&self) -> Network {
+        let architecture = Architecture::ResNet(self.architecture.clone());
+        Network::new(&architecture, self.images.shape[3], self.classes).unwrap()
+    }
+
+    fn images(&self) -> FeatureMap<f32, Cpu> {
+        let [a, b, c, d] = self.images.shape;
+        let values = fill(&self.images.tag, a * b * c * d, 0.0, 1.0);
+        Cpu::default().tensor_from_vec(values, (a, b, c, d))
+    }
+
+    /// Checks names and shapes on the way.
+    fn parameters(&self, network: &Network) -> Parameters<f32, Cpu> {
+        assert_eq!(network.parameters().len(), self.parameters.len());
+        let values = network.parameters().iter().map(|spec| {
+            let formula = self.parameters.iter().find(|f| f.name == spec.name());
+            let Formula { name, shape, offset, gain } = formula.unwrap();
+            assert_eq!(spec.shape, *shape, "{name}");
+            let values = fill(name, spec.len(), *offset, *gain);
+            Cpu::default().tensor_from_vec(values, (spec.len(),))
+        });
+        Parameters(values.collect())
+    }
+
+    fn loss(
+        &self,
+        logits: Matrix<f32, Cpu, OwnedTape<f32, Cpu>>,
+    ) -> Tensor<(), f32, Cpu, OwnedTape<f32, Cpu>> {
+        let (batch, classes) = *logits.shape();
+        let mut targets = vec![self.label_smoothing / classes as f32; batch * classes];
+        for (row, label) in targets.chunks_mut(classes).zip(&self.labels) {
+            row[*label] += 1.0 - self.label_smoothing;
+        }
+        let targets: Matrix<f32, Cpu> = Cpu::default().tensor_from_vec(targets, (batch, classes));
+        (logits.log_softmax::<Axis<1>>() * targets).sum::<(), _>() / -(batch as f32)
+    }
+}
+
+/// L2 norm, dot product with a probe, and the first values.
+fn digest(values: &[f32]) -> Vec<f32> {
+    const FIRST: usize = 16;
+    let probe = fill("probe", values.len(), 0.0, 1.0);
+    let norm = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    let dot: f64 = values.iter().zip(probe).map(|(v, p)| f64::from(*v) * f64::from(p)).sum();
+    let mut digest = vec![norm as f32, dot as f32];
+    digest.extend(values.iter().take(FIRST));
+    digest.resize(2 + FIRST, 0.0);
+    digest
+}
+
+fn check(file: &str) {
+    let golden = Golden::<Case>::read(&format!("tests/goldens/{file}.safetensors"));
+    let case = &golden.cases[0];
+    let network = case.network();
+    let parameters = case.parameters(&network);
+    let mut statistics = network.initial_statistics(&Cpu::default()).unwrap();
+    let traced = case.images().leaky_traced();
+    let logits = network.forward(&parameters, Mode::Train(&mut statistics), traced).unwrap();
+    golden.check("logits", &logits.as_vec(), TOLERANCE);
+    let loss = case.loss(logits);
+    golden.check("loss", &loss.as_vec(), TOLERANCE);
+    let gradients = loss.backward();
+    for (spec, parameter) in network.parameters().iter().zip(parameters.iter()) {
+        let found = digest(&gradients.get(parameter).as_vec());
+        let row = case.parameters.iter().position(|f| f.name == spec.name()).unwrap();
+        check_digest(&golden, "gradients", row, spec.name(), &found);
+    }
+    check_statistics(&golden, &network, &parameters, &statistics);
+    let mode = Mode::Evaluate(&statistics);
+    let logits = network.forward(&parameters, mode, case.images()).unwrap();
+    golden.check("evaluation_logits", &logits.as_vec(), TOLERANCE);
+}
+
+fn check_digest(golden: &Golden<Case>, tensor: &str, row: usize, name: &str, found: &[f32]) {
+    let rows = golden.get(tensor).unwrap();
+    let expected = &rows[row * found.len()..(row + 1) * found.len()];
+    close(&format!("{tensor} of {name}"), found, expected, TOLERANCE);
+}
+
+fn check_statistics(
+    golden: &Golden<Case>,
+    network: &Network,
+    parameters: &Parameters<f32, Cpu>,
+    statistics: &RunningStatistics<Cpu>,
+) {
+    let exported = network.export(parameters, statistics);
+    for (row, norm) in golden.cases[0].norms.iter().enumerate() {
+        for (suffix, tensor) in [("mean", "running_mean"), ("var", "running_variance")] {
+            let name = format!("{norm}.running_{suffix}");
+            let found = exported.iter().find(|t| t.name == name).unwrap();
+            check_digest(golden, tensor, row, norm, &digest(&found.values));
+        }
+    }
+}
+
+#[test]
+fn resnet8_for_cifar() {
+    check("resnet8");
+}
+
+#[test]
+fn resnet18_with_a_cifar_stem() {
+    check("resnet18-cifar-stem");
+}
+
+#[test]
+fn resnet18_b() {
+    check("resnet18-b");
+}
+
+#[test]
+fn resnet18_d() {
+    check("resnet18-d");
+}
+
+#[test]
+fn resnet50_a() {
+    check("resnet50-a");
+}
+
+#[test]
+fn resnet50_b() {
+    check("resnet50-b");
+}
+
+#[test]
+fn resnet50_c() {
+    check("resnet50-c");
+}
+
+#[test]
+fn resnet50_d() {
+    check("resnet50-d");
+}
+
+#[test]
+fn a_file_saved_by_pytorch_loads_and_comes_back() {
+    let golden = Golden::<Case>::read("tests/goldens/resnet8-torch.safetensors");
+    let (case, dev) = (&golden.cases[0], Cpu::default());
+    let network = case.network();
+    let (parameters, statistics) = network.from_safetensors(golden.bytes(), &dev).unwrap();
+    let mode = Mode::Evaluate(&statistics);
+    let logits = network.forward(&parameters, mode, case.images()).unwrap();
+    close("logits", &logits.as_vec(), &case.logits.concat(), 1e-5);
+    let exported = network.export(&parameters, &statistics);
+    for tensor in &exported {
+        golden.check(&tensor.name, &tensor.values, 0.0);
+    }
+    let bytes = network.to_safetensors(&parameters, &statistics).unwrap();
+    let (parameters, statistics) = network.from_safetensors(&bytes, &dev).unwrap();
+    assert_eq!(network.export(&parameters, &statistics), exported);
+}
+
+#[derive(Deserialize)]
+struct Counts {
+    networks: Vec<Count>,
+}
+
+#[derive(Deserialize)]
+struct Count {
+    name: String,
+    architecture: ResNet,
+    classes: usize,
+    size: usize,
+    parameters: usize,
+    macs: u64,
+}
+
+#[test]
+fn counts_are_those_of_torchvision_and_timm() {
+    let counts = std::fs::read_to_string("tests/goldens/counts.json").unwrap();
+    let counts: Counts = serde_json::from_str(&counts).unwrap();
+    assert!(counts.networks.iter().any(|c| c.name == "resnet50" && c.parameters == 25_557_032));
+    for Count { name, architecture, classes, size, parameters, macs } in counts.networks {
+        let network = Network::new(&Architecture::ResNet(architecture), 3, classes).unwrap();
+        assert_eq!(network.parameter_count(), parameters, "{name}");
+        assert_eq!(network.macs(size, size).unwrap(), macs, "{name}");
+    }
+}
+
+#[test]
+fn zero_gamma_starts_each_block_as_its_shortcut() {
+    let resnet =
+        ResNet { depth: 8, stem: Default::default(), variant: Default::default(), width: Some(4) };
+    let network = Network::new(&Architecture::ResNet(resnet), 3, 2).unwrap();
+    let dev = Cpu::default();
+    let [off, on] =
+        [ZeroGamma::Off, ZeroGamma::On].map(|zero| network.initialise(1, zero, &dev).unwrap());
+    let differs = |i: &usize| off[*i].as_vec() != on[*i].as_vec();
+    let changed: Vec<_> = (0..off.len()).filter(differs).collect();
+    let names: Vec<_> = changed.iter().map(|&i| network.parameters()[i].name()).collect();
+    assert_eq!(names, ["layer1.0.bn2.weight", "layer2.0.bn2.weight", "layer3.0.bn2.weight"]);
+    for i in changed {
+        assert!(on[i].as_vec().iter().all(|&v| v == 0.0));
+    }
+}

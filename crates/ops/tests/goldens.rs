@@ -1,0 +1,234 @@
+//! Both forms of every operator against PyTorch, forward and backward.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod golden;
+
+use dfdx::prelude::*;
+use golden::{Golden, fill};
+use serde::Deserialize;
+use trickbag_ops::{
+    Activation, Affine, Backend, BatchStatistics, Divisor, FeatureMap, Matrix, Rounding, Vector,
+    Window, composed,
+};
+
+type Traced<S> = Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>;
+type Map = FeatureMap<f32, Cpu>;
+
+const TOLERANCE: f64 = 2e-5;
+const EPS: f32 = 1e-5;
+
+/// Which form of an operator a test runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    Fast,
+    Composed,
+}
+const FORMS: [Form; 2] = [Form::Fast, Form::Composed];
+
+fn formula<S: Shape>(tag: String, shape: S, offset: f64, gain: f64) -> Tensor<S, f32, Cpu> {
+    let values = fill(&tag, shape.num_elements(), offset, gain);
+    Cpu::default().tensor_from_vec(values, shape)
+}
+
+fn shape4([a, b, c, d]: [usize; 4]) -> (usize, usize, usize, usize) {
+    (a, b, c, d)
+}
+
+/// The gradients that flow back when `dy` flows into `y`.
+fn pull<S: Shape>(y: Traced<S>, dy: Tensor<S, f32, Cpu>) -> Gradients<f32, Cpu>
+where
+    S: ReduceShapeTo<(), S::AllAxes>,
+{
+    (y * dy).sum::<(), S::AllAxes>().backward()
+}
+
+#[derive(Deserialize)]
+struct ConvCase {
+    name: String,
+    x: [usize; 4],
+    w: [usize; 4],
+    stride: [usize; 2],
+    padding: [usize; 2],
+    dilation: [usize; 2],
+    groups: usize,
+}
+
+#[test]
+fn convolution() {
+    let golden = Golden::<ConvCase>::read("tests/goldens/conv.safetensors");
+    for (case, form) in golden.cases.iter().flat_map(|case| FORMS.map(|form| (case, form))) {
+        let ConvCase { name, stride, padding, dilation, .. } = case;
+        let x = formula(format!("{name}/x"), shape4(case.x), 0.0, 1.0);
+        let w = formula(format!("{name}/w"), shape4(case.w), 0.0, 1.0);
+        let kernel = [case.w[0], case.w[1]];
+        let window = Window { kernel, stride: *stride, padding: *padding, dilation: *dilation };
+        let traced = x.leaky_trace();
+        let y = match form {
+            Form::Fast => Backend::conv2d(traced, &w, &window, case.groups),
+            Form::Composed => composed::conv2d(traced, &w, &window, case.groups),
+        }
+        .unwrap();
+        golden.check(&format!("{name}/y"), &y.as_vec(), TOLERANCE);
+        let dy = formula(format!("{name}/dy"), *y.shape(), 0.0, 1.0);
+        let gradients = pull(y, dy);
+        golden.check(&format!("{name}/dx"), &gradients.get(&x).as_vec(), TOLERANCE);
+        golden.check(&format!("{name}/dw"), &gradients.get(&w).as_vec(), TOLERANCE);
+    }
+}
+
+#[derive(Deserialize)]
+struct NormCase {
+    name: String,
+    mode: String,
+    x: [usize; 4],
+    x_offset: f64,
+    residual: bool,
+    relu: bool,
+}
+
+#[test]
+fn batch_norm() {
+    let golden = Golden::<NormCase>::read("tests/goldens/norm.safetensors");
+    for (case, form) in golden.cases.iter().flat_map(|case| FORMS.map(|form| (case, form))) {
+        check_norm(&golden, case, form);
+    }
+}
+
+fn check_norm(golden: &Golden<NormCase>, case: &NormCase, form: Form) {
+    let NormCase { name, .. } = case;
+    // A mean of 1000 leaves f32 about 4 digits of deviation in the input itself.
+    let tolerance = if case.x_offset == 0.0 { TOLERANCE } else { 1e-3 };
+    let (shape, channels) = (shape4(case.x), (case.x[3],));
+    let x = formula(format!("{name}/x"), shape, case.x_offset, 1.0);
+    let scale: Vector<f32, Cpu> = formula(format!("{name}/scale"), channels, 1.0, 0.5);
+    let shift: Vector<f32, Cpu> = formula(format!("{name}/shift"), channels, 0.0, 0.5);
+    let residual = case.residual.then(|| formula(format!("{name}/residual"), shape, 0.0, 1.0));
+    let activation = if case.relu { Activation::Relu } else { Activation::Identity };
+    let affine = Affine { scale: &scale, shift: &shift, eps: EPS, activation };
+    let beside = residual.as_ref().map(|r: &Map| r.leaky_trace());
+    let y = if case.mode == "training" {
+        let (y, statistics) = match form {
+            Form::Fast => Backend::batch_norm(x.leaky_trace(), &affine, beside),
+            Form::Composed => composed::batch_norm(x.leaky_trace(), &affine, beside),
+        }
+        .unwrap();
+        golden.check(&format!("{name}/batch_mean"), &statistics.mean.as_vec(), tolerance);
+        golden.check(&format!("{name}/batch_variance"), &statistics.var.as_vec(), tolerance);
+        y
+    } else {
+        let running = BatchStatistics {
+            mean: formula(format!("{name}/running_mean"), channels, 0.0, 0.5),
+            var: formula(format!("{name}/running_variance"), channels, 1.0, 0.5),
+        };
+        match form {
+            Form::Fast => Backend::batch_norm_fixed(x.leaky_trace(), &running, &affine, beside),
+            Form::Composed => {
+                composed::batch_norm_fixed(x.leaky_trace(), &running, &affine, beside)
+            }
+        }
+        .unwrap()
+    };
+    golden.check(&format!("{name}/y"), &y.as_vec(), tolerance);
+    let dy = formula(format!("{name}/dy"), shape, 0.0, 1.0);
+    let gradients = pull(y, dy);
+    golden.check(&format!("{name}/dx"), &gradients.get(&x).as_vec(), tolerance);
+    golden.check(&format!("{name}/dscale"), &gradients.get(&scale).as_vec(), tolerance);
+    golden.check(&format!("{name}/dshift"), &gradients.get(&shift).as_vec(), tolerance);
+    if let Some(residual) = residual {
+        golden.check(&format!("{name}/dresidual"), &gradients.get(&residual).as_vec(), tolerance);
+    }
+}
+
+#[derive(Deserialize)]
+struct PoolCase {
+    name: String,
+    kind: String,
+    x: [usize; 4],
+    relu: bool,
+    #[serde(default)]
+    kernel: [usize; 2],
+    #[serde(default)]
+    stride: [usize; 2],
+    #[serde(default)]
+    padding: [usize; 2],
+    #[serde(default)]
+    ceil_mode: bool,
+    #[serde(default)]
+    count_include_pad: bool,
+}
+
+#[test]
+fn pooling() {
+    let golden = Golden::<PoolCase>::read("tests/goldens/pool.safetensors");
+    for (case, form) in golden.cases.iter().flat_map(|case| FORMS.map(|form| (case, form))) {
+        let name = &case.name;
+        let mut x = formula(format!("{name}/x"), shape4(case.x), 0.0, 1.0);
+        if case.relu {
+            x = x.relu();
+        }
+        let dx = if case.kind == "global_average" {
+            let y = match form {
+                Form::Fast => Backend::global_avg_pool(x.leaky_trace()),
+                Form::Composed => composed::global_avg_pool(x.leaky_trace()),
+            };
+            check_pool(&golden, name, &x, y.unwrap())
+        } else {
+            check_pool(&golden, name, &x, window_pool(case, form, x.leaky_trace()))
+        };
+        golden.check(&format!("{name}/dx"), &dx, TOLERANCE);
+    }
+}
+
+fn window_pool(
+    case: &PoolCase,
+    form: Form,
+    x: Traced<(usize, usize, usize, usize)>,
+) -> Traced<(usize, usize, usize, usize)> {
+    let PoolCase { kernel, stride, padding, .. } = *case;
+    let window = Window { kernel, stride, padding, dilation: [1, 1] };
+    let rounding = if case.ceil_mode { Rounding::Ceil } else { Rounding::Floor };
+    let divisor = if case.count_include_pad { Divisor::Window } else { Divisor::Valid };
+    match (case.kind.as_str(), form) {
+        ("max", Form::Fast) => Backend::max_pool(x, &window),
+        ("max", Form::Composed) => composed::max_pool(x, &window),
+        (_, Form::Fast) => Backend::avg_pool(x, &window, rounding, divisor),
+        (_, Form::Composed) => composed::avg_pool(x, &window, rounding, divisor),
+    }
+    .unwrap()
+}
+
+/// Checks `y` and returns the gradient of `x`.
+fn check_pool<S: Shape>(golden: &Golden<PoolCase>, name: &str, x: &Map, y: Traced<S>) -> Vec<f32> {
+    golden.check(&format!("{name}/y"), &y.as_vec(), TOLERANCE);
+    let dy = formula(format!("{name}/dy"), *y.shape(), 0.0, 1.0);
+    pull(y, dy).get(x).as_vec()
+}
+
+#[derive(Deserialize)]
+struct LinearCase {
+    name: String,
+    x: (usize, usize),
+    w: (usize, usize),
+}
+
+#[test]
+fn linear() {
+    let golden = Golden::<LinearCase>::read("tests/goldens/linear.safetensors");
+    for (case, form) in golden.cases.iter().flat_map(|case| FORMS.map(|form| (case, form))) {
+        let name = &case.name;
+        let x: Matrix<f32, Cpu> = formula(format!("{name}/x"), case.x, 0.0, 1.0);
+        let w: Matrix<f32, Cpu> = formula(format!("{name}/w"), case.w, 0.0, 1.0);
+        let b: Vector<f32, Cpu> = formula(format!("{name}/b"), (case.w.1,), 0.0, 1.0);
+        let y = match form {
+            Form::Fast => Backend::linear(x.leaky_trace(), &w, &b),
+            Form::Composed => composed::linear(x.leaky_trace(), &w, &b),
+        }
+        .unwrap();
+        golden.check(&format!("{name}/y"), &y.as_vec(), TOLERANCE);
+        let dy = formula(format!("{name}/dy"), *y.shape(), 0.0, 1.0);
+        let gradients = pull(y, dy);
+        golden.check(&format!("{name}/dx"), &gradients.get(&x).as_vec(), TOLERANCE);
+        golden.check(&format!("{name}/dw"), &gradients.get(&w).as_vec(), TOLERANCE);
+        golden.check(&format!("{name}/db"), &gradients.get(&b).as_vec(), TOLERANCE);
+    }
+}
