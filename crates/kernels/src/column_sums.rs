@@ -38,7 +38,7 @@ pub(crate) fn column_sums<L: Lanes, const N: usize>(
     }
     for row in paired..rows {
         for (block, sums) in sums.iter_mut().enumerate() {
-            add(sums, terms.term(row, block));
+            add::<L, N>(sums, terms.term(row, block));
         }
     }
     sums

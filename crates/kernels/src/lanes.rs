@@ -10,17 +10,29 @@ pub(crate) const LANES: usize = 16;
 /// Functions generic over `Lanes` are `#[inline(always)]`, so that they are compiled anew inside
 /// each of [`Isa::run`]'s functions, with that function's instructions.
 pub(crate) trait Lanes: Copy {
+    /// A yes or no for each number.
+    type Mask: Copy;
+
     const ISA: Isa;
 
     fn splat(value: f32) -> Self;
     fn load(from: &[f32; LANES]) -> Self;
     fn store(self, to: &mut [f32; LANES]);
+    /// Loads integers, which only [`Lanes::has_bits`] and [`Lanes::select`] may touch.
+    fn load_bits(from: &[u32; LANES]) -> Self;
+    fn store_bits(self, to: &mut [u32; LANES]);
     fn add(self, other: Self) -> Self;
     fn sub(self, other: Self) -> Self;
     /// `self * factor + addend`.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
-    /// `self`, but 0 where `gate` is 0 or less.
-    fn gate(self, gate: Self) -> Self;
+    /// Where `self` is not 0 or less: also where it is NaN.
+    fn passes_relu(self) -> Self::Mask;
+    /// Where `self` is larger than `other`, or NaN.
+    fn exceeds(self, other: Self) -> Self::Mask;
+    /// Where `self`, as an integer, is `other`.
+    fn has_bits(self, other: u32) -> Self::Mask;
+    /// `yes` where the mask says so, else `no`.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 
     /// Loads the first sixteen numbers, or all and then zeros if there are fewer.
     #[inline(always)]
@@ -89,6 +101,8 @@ impl Portable {
 }
 
 impl Lanes for Portable {
+    type Mask = [bool; LANES];
+
     const ISA: Isa = Isa::Portable;
 
     #[inline(always)]
@@ -104,6 +118,16 @@ impl Lanes for Portable {
     #[inline(always)]
     fn store(self, to: &mut [f32; LANES]) {
         *to = self.0;
+    }
+
+    #[inline(always)]
+    fn load_bits(from: &[u32; LANES]) -> Self {
+        Self(from.map(f32::from_bits))
+    }
+
+    #[inline(always)]
+    fn store_bits(self, to: &mut [u32; LANES]) {
+        *to = self.0.map(f32::to_bits);
     }
 
     #[inline(always)]
@@ -123,8 +147,23 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn gate(self, gate: Self) -> Self {
-        self.zip(gate, |a, g| if g <= 0.0 { 0.0 } else { a })
+    fn passes_relu(self) -> [bool; LANES] {
+        self.0.map(|a| a > 0.0 || a.is_nan())
+    }
+
+    #[inline(always)]
+    fn exceeds(self, other: Self) -> [bool; LANES] {
+        std::array::from_fn(|i| self.0[i] > other.0[i] || self.0[i].is_nan())
+    }
+
+    #[inline(always)]
+    fn has_bits(self, other: u32) -> [bool; LANES] {
+        self.0.map(|a| a.to_bits() == other)
+    }
+
+    #[inline(always)]
+    fn select(mask: [bool; LANES], yes: Self, no: Self) -> Self {
+        Self(std::array::from_fn(|i| if mask[i] { yes.0[i] } else { no.0[i] }))
     }
 }
 
@@ -153,6 +192,8 @@ mod x86 {
     struct Avx512(__m512);
 
     impl Lanes for Avx512 {
+        type Mask = __mmask16;
+
         const ISA: Isa = Isa::Avx512;
 
         #[inline(always)]
@@ -174,6 +215,18 @@ mod x86 {
         }
 
         #[inline(always)]
+        fn load_bits(from: &[u32; LANES]) -> Self {
+            // SAFETY: as the module says; the reference is valid for reading sixteen numbers.
+            Self(unsafe { _mm512_loadu_ps(from.as_ptr().cast()) })
+        }
+
+        #[inline(always)]
+        fn store_bits(self, to: &mut [u32; LANES]) {
+            // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
+            unsafe { _mm512_storeu_ps(to.as_mut_ptr().cast(), self.0) }
+        }
+
+        #[inline(always)]
         fn add(self, other: Self) -> Self {
             // SAFETY: as the module says.
             Self(unsafe { _mm512_add_ps(self.0, other.0) })
@@ -192,12 +245,33 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn gate(self, gate: Self) -> Self {
+        fn passes_relu(self) -> __mmask16 {
             // SAFETY: as the module says.
-            Self(unsafe {
-                let open = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(gate.0, _mm512_setzero_ps());
-                _mm512_maskz_mov_ps(open, self.0)
-            })
+            unsafe { _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(self.0, _mm512_setzero_ps()) }
+        }
+
+        #[inline(always)]
+        fn exceeds(self, other: Self) -> __mmask16 {
+            // SAFETY: as the module says.
+            unsafe {
+                _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, other.0)
+                    | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0)
+            }
+        }
+
+        #[inline(always)]
+        fn has_bits(self, other: u32) -> __mmask16 {
+            // SAFETY: as the module says.
+            unsafe {
+                let other = _mm512_set1_epi32(other.cast_signed());
+                _mm512_cmpeq_epi32_mask(_mm512_castps_si512(self.0), other)
+            }
+        }
+
+        #[inline(always)]
+        fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
+            // SAFETY: as the module says.
+            Self(unsafe { _mm512_mask_blend_ps(mask, no.0, yes.0) })
         }
     }
 
@@ -205,6 +279,8 @@ mod x86 {
     struct Avx2([__m256; 2]);
 
     impl Lanes for Avx2 {
+        type Mask = [__m256; 2];
+
         const ISA: Isa = Isa::Avx2;
 
         #[inline(always)]
@@ -223,6 +299,23 @@ mod x86 {
         #[inline(always)]
         fn store(self, to: &mut [f32; LANES]) {
             let to = to.as_mut_ptr();
+            // SAFETY: as the module says; the reference is valid for writing twice eight numbers.
+            unsafe {
+                _mm256_storeu_ps(to, self.0[0]);
+                _mm256_storeu_ps(to.add(8), self.0[1]);
+            }
+        }
+
+        #[inline(always)]
+        fn load_bits(from: &[u32; LANES]) -> Self {
+            let from = from.as_ptr().cast();
+            // SAFETY: as the module says; the reference is valid for reading twice eight numbers.
+            Self(unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] })
+        }
+
+        #[inline(always)]
+        fn store_bits(self, to: &mut [u32; LANES]) {
+            let to = to.as_mut_ptr().cast::<f32>();
             // SAFETY: as the module says; the reference is valid for writing twice eight numbers.
             unsafe {
                 _mm256_storeu_ps(to, self.0[0]);
@@ -252,16 +345,45 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn gate(self, gate: Self) -> Self {
-            let ([a, b], [c, d]) = (self.0, gate.0);
+        fn passes_relu(self) -> [__m256; 2] {
+            let [a, b] = self.0;
             // SAFETY: as the module says.
-            Self(unsafe {
+            unsafe {
                 let zero = _mm256_setzero_ps();
+                [_mm256_cmp_ps::<_CMP_NLE_UQ>(a, zero), _mm256_cmp_ps::<_CMP_NLE_UQ>(b, zero)]
+            }
+        }
+
+        #[inline(always)]
+        fn exceeds(self, other: Self) -> [__m256; 2] {
+            let ([a, b], [c, d]) = (self.0, other.0);
+            // SAFETY: as the module says.
+            unsafe {
+                let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a, a);
+                let first = _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, c), nan);
+                let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(b, b);
+                [first, _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(b, d), nan)]
+            }
+        }
+
+        #[inline(always)]
+        fn has_bits(self, other: u32) -> [__m256; 2] {
+            let [a, b] = self.0;
+            // SAFETY: as the module says.
+            unsafe {
+                let other = _mm256_set1_epi32(other.cast_signed());
                 [
-                    _mm256_and_ps(a, _mm256_cmp_ps::<_CMP_NLE_UQ>(c, zero)),
-                    _mm256_and_ps(b, _mm256_cmp_ps::<_CMP_NLE_UQ>(d, zero)),
+                    _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_castps_si256(a), other)),
+                    _mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_castps_si256(b), other)),
                 ]
-            })
+            }
+        }
+
+        #[inline(always)]
+        fn select(mask: [__m256; 2], yes: Self, no: Self) -> Self {
+            let ([a, b], [c, d]) = (yes.0, no.0);
+            // SAFETY: as the module says.
+            Self(unsafe { [_mm256_blendv_ps(c, a, mask[0]), _mm256_blendv_ps(d, b, mask[1])] })
         }
     }
 }

@@ -170,6 +170,6 @@ impl Kernel for Differentiate<'_> {
 fn activate<L: Lanes>(value: L, y: L, activation: Activation) -> L {
     match activation {
         Activation::Identity => value,
-        Activation::Relu => value.gate(y),
+        Activation::Relu => L::select(y.passes_relu(), value, L::splat(0.0)),
     }
 }

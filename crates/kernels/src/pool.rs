@@ -240,6 +240,7 @@ impl AvgPool {
     }
 }
 
+/// One row of the output.
 struct MaxRow<'a> {
     pool: &'a MaxPool,
     /// One image.
@@ -261,26 +262,26 @@ impl Kernel for MaxRow<'_> {
             let columns = self.pool.window.covered(1, column, width);
             let blocks = y.chunks_mut(LANES).zip(argmax.chunks_mut(LANES));
             for (block, (y, argmax)) in blocks.enumerate() {
-                let first = rows.start * width + columns.start;
-                let (mut max, mut at) = ([f32::NEG_INFINITY; LANES], [first as u32; LANES]);
-                for position in
-                    rows.clone().flat_map(|r| columns.clone().map(move |c| r * width + c))
-                {
-                    let x: [f32; LANES] =
-                        first_lanes(&self.x[position * channels + block * LANES..]);
-                    for lane in 0..LANES {
-                        if x[lane] > max[lane] || x[lane].is_nan() {
-                            (max[lane], at[lane]) = (x[lane], position as u32);
-                        }
+                let mut max = L::splat(f32::NEG_INFINITY);
+                let mut at = L::load_bits(&[(rows.start * width + columns.start) as u32; LANES]);
+                for row in rows.clone() {
+                    for position in row * width + columns.start..row * width + columns.end {
+                        let x = L::load_padded(&self.x[position * channels + block * LANES..]);
+                        let exceeds = x.exceeds(max);
+                        max = L::select(exceeds, x, max);
+                        at = L::select(exceeds, L::load_bits(&[position as u32; LANES]), at);
                     }
                 }
-                y.copy_from_slice(&max[..y.len()]);
-                argmax.copy_from_slice(&at[..argmax.len()]);
+                max.store_part(y);
+                let mut positions = [0; LANES];
+                at.store_bits(&mut positions);
+                argmax.copy_from_slice(&positions[..argmax.len()]);
             }
         }
     }
 }
 
+/// One row of the input's gradient.
 struct MaxGradientRow<'a> {
     pool: &'a MaxPool,
     /// One image.
@@ -302,22 +303,22 @@ impl Kernel for MaxGradientRow<'_> {
             let position = (self.row * self.pool.input.width + column) as u32;
             let columns = self.pool.window.covering(1, column, width);
             for (block, dx) in dx.chunks_mut(LANES).enumerate() {
-                let mut sum: [f32; LANES] = first_lanes(dx);
-                for window in rows.clone().flat_map(|r| columns.clone().map(move |c| r * width + c))
-                {
-                    let at = window * channels + block * LANES;
-                    let dy: [f32; LANES] = first_lanes(&self.dy[at..]);
-                    let argmax: [u32; LANES] = first_lanes(&self.argmax[at..]);
-                    for lane in 0..LANES {
-                        sum[lane] += if argmax[lane] == position { dy[lane] } else { 0.0 };
+                let mut sum = L::load_padded(dx);
+                for row in rows.clone() {
+                    for window in row * width + columns.start..row * width + columns.end {
+                        let at = window * channels + block * LANES;
+                        let argmax = L::load_bits(&first_lanes(&self.argmax[at..]));
+                        let dy = L::load_padded(&self.dy[at..]);
+                        sum = sum.add(L::select(argmax.has_bits(position), dy, L::splat(0.0)));
                     }
                 }
-                dx.copy_from_slice(&sum[..dx.len()]);
+                sum.store_part(dx);
             }
         }
     }
 }
 
+/// One row of the output or of the input's gradient.
 struct AverageRow<'a> {
     pool: &'a AvgPool,
     direction: Direction,
@@ -337,19 +338,25 @@ impl Kernel for AverageRow<'_> {
         let rows = self.pool.sources(self.direction, 0, self.row);
         for (column, pixel) in self.destination.chunks_exact_mut(channels).enumerate() {
             let columns = self.pool.sources(self.direction, 1, column);
-            for (r, c) in rows.clone().flat_map(|r| columns.clone().map(move |c| (r, c))) {
-                let window = match self.direction {
-                    Direction::Forward => [self.row, column],
-                    Direction::Backward => [r, c],
-                };
-                let share = L::splat(self.pool.share(window));
-                let source = &self.source[(r * width + c) * channels..];
-                for (block, pixel) in pixel.chunks_mut(LANES).enumerate() {
-                    let source = L::load_padded(&source[block * LANES..]);
-                    source.mul_add(share, L::load_padded(pixel)).store_part(pixel);
+            for r in rows.clone() {
+                for c in columns.clone() {
+                    let window = match self.direction {
+                        Direction::Forward => [self.row, column],
+                        Direction::Backward => [r, c],
+                    };
+                    let source = &self.source[(r * width + c) * channels..];
+                    add_share::<L>(pixel, source, self.pool.share(window));
                 }
             }
         }
+    }
+}
+
+#[inline(always)]
+fn add_share<L: Lanes>(pixel: &mut [f32], source: &[f32], share: f32) {
+    for (block, pixel) in pixel.chunks_mut(LANES).enumerate() {
+        let source = L::load_padded(&source[block * LANES..]);
+        source.mul_add(L::splat(share), L::load_padded(pixel)).store_part(pixel);
     }
 }
 

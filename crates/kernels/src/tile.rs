@@ -96,8 +96,11 @@ impl Correlate<'_> {
         for run in self.runs {
             let (weights, rest) = panel.split_at(run.len);
             panel = rest;
-            // All as long as `weights`: this is what spares the bounds checks below.
-            let rows = sources.map(|at| &self.source[at + run.start..][..weights.len()]);
+            // All as long as `weights`, which spares the bounds checks below.
+            let mut rows = [&self.source[..0]; PIXELS];
+            for (row, at) in rows.iter_mut().zip(&sources) {
+                *row = &self.source[at + run.start..][..weights.len()];
+            }
             for (k, weights) in weights.iter().enumerate() {
                 let weights = L::load(weights);
                 for (sum, row) in sums.iter_mut().zip(&rows) {

@@ -15,7 +15,7 @@ pub(crate) fn layers(
 ) -> Result<(Vec<Layer>, usize), Error> {
     let (block, blocks) = stages(settings.depth)?;
     let width = settings.width.unwrap_or(if blocks.len() == 3 { 16 } else { 64 });
-    if width == 0 || width % 2 != 0 {
+    if width == 0 || !width.is_multiple_of(2) {
         return Err(Error::Width { found: width });
     }
     let mut layers = stem(settings, in_channels, width, builder);
@@ -68,7 +68,7 @@ fn stages(depth: usize) -> Result<(Block, Vec<usize>), Error> {
         50 => (Block::Bottleneck, vec![3, 4, 6, 3]),
         101 => (Block::Bottleneck, vec![3, 4, 23, 3]),
         152 => (Block::Bottleneck, vec![3, 8, 36, 3]),
-        _ if depth > 2 && (depth - 2) % CIFAR_STAGE == 0 => {
+        _ if depth > 2 && (depth - 2).is_multiple_of(CIFAR_STAGE) => {
             (Block::Basic, vec![(depth - 2) / CIFAR_STAGE; 3])
         }
         _ => return Err(Error::depth(depth)),

@@ -19,8 +19,9 @@ impl Backend<f32> for Cpu {
         groups: usize,
     ) -> Result<FeatureMap<f32, Self, T>, Error> {
         let conv = conv_geometry(x.shape(), filter.shape(), window, groups)?;
-        let (x, mut tape) = contiguous(x)?.split_tape();
-        let (filter, dev) = (contiguous(filter.clone())?, x.device().clone());
+        let (x, tape) = contiguous(x)?.split_tape();
+        let (filter, mut tape) = parameter(filter, tape)?;
+        let dev = x.device().clone();
         let mut y = vec![0.0; conv.output().len()];
         conv.forward(slice(&x), slice(&filter), &mut y)?;
         let y = tensor(&dev, y, dims(conv.output()))?;
@@ -126,8 +127,9 @@ impl Backend<f32> for Cpu {
     ) -> Result<Matrix<f32, Self, T>, Error> {
         let shape = linear_shape(x.shape(), weight.shape(), bias.shape())?;
         let linear = Linear::new(shape.0, x.shape().1, shape.1)?;
-        let (x, mut tape) = contiguous(x)?.split_tape();
-        let (weight, bias) = (contiguous(weight.clone())?, contiguous(bias.clone())?);
+        let (x, tape) = contiguous(x)?.split_tape();
+        let (weight, tape) = parameter(weight, tape)?;
+        let (bias, mut tape) = parameter(bias, tape)?;
         let mut y = vec![0.0; shape.0 * shape.1];
         linear.forward(slice(&x), slice(&weight), slice(&bias), &mut y)?;
         let y = tensor(x.device(), y, shape)?;
@@ -176,13 +178,14 @@ fn normalise<T: Tape<f32, Cpu>>(
     let (x, mut tape) = x.split_tape();
     let residual = match residual {
         Some(residual) => {
-            let (residual, residual_tape) = contiguous(residual)?.split_tape();
+            let (residual, residual_tape) = apart(contiguous(residual)?, &x)?.split_tape();
             tape = tape.merge(residual_tape);
             Some(residual)
         }
         None => None,
     };
-    let (scale, shift) = (contiguous(affine.scale.clone())?, contiguous(affine.shift.clone())?);
+    let (scale, tape) = parameter(affine.scale, tape)?;
+    let (shift, mut tape) = parameter(affine.shift, tape)?;
     let (eps, activation) = (affine.eps, affine.activation);
     let mut y = vec![0.0; shape.num_elements()];
     let addend = residual.as_ref().map(|r| slice(r));
@@ -242,6 +245,25 @@ fn contiguous<S: Shape, T: Tape<f32, Cpu>>(
     x: Tensor<S, f32, Cpu, T>,
 ) -> Result<Tensor<S, f32, Cpu, T>, Error> {
     x.try_contiguous().map_err(Error::device)
+}
+
+/// A contiguous parameter; where that is a copy, the tape leads its gradient back.
+fn parameter<S: Shape, T: Tape<f32, Cpu>>(
+    parameter: &Tensor<S, f32, Cpu>,
+    tape: T,
+) -> Result<(Tensor<S, f32, Cpu>, T), Error> {
+    let (parameter, copied) = contiguous(parameter.retaped::<T>())?.split_tape();
+    Ok((parameter, tape.merge(copied)))
+}
+
+/// The residual; a copy where it is `x` itself, because the backward pass of batch norm takes the
+/// gradients of both out at once.
+fn apart<S: Shape, T: Tape<f32, Cpu>>(
+    residual: Tensor<S, f32, Cpu, T>,
+    x: &Tensor<S, f32, Cpu>,
+) -> Result<Tensor<S, f32, Cpu, T>, Error> {
+    let same = std::ptr::eq(slice(&residual.retaped::<NoneTape>()), slice(x));
+    if same { residual.try_mul(1.0).map_err(Error::device) } else { Ok(residual) }
 }
 
 fn tensor<S: Shape>(dev: &Cpu, values: Vec<f32>, shape: S) -> Result<Tensor<S, f32, Cpu>, Error> {

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DeviceName {
     Cpu,
+    #[cfg(feature = "cuda")]
     Cuda(usize),
 }
 
@@ -24,14 +25,27 @@ impl FromStr for DeviceName {
             "cuda" => Some(0),
             _ => text.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
         };
-        ordinal.map(Self::Cuda).ok_or_else(|| "expected `cpu`, `cuda` or `cuda:N`".to_owned())
+        cuda(ordinal.ok_or("expected `cpu`, `cuda` or `cuda:N`")?)
     }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(ordinal: usize) -> Result<DeviceName, String> {
+    Ok(DeviceName::Cuda(ordinal))
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_ordinal: usize) -> Result<DeviceName, String> {
+    let without = "this program was built without CUDA: build it with `--features cuda`, or let \
+                   `cargo xtask run … --device cuda` do so";
+    Err(without.to_owned())
 }
 
 impl fmt::Display for DeviceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cpu => f.write_str("cpu"),
+            #[cfg(feature = "cuda")]
             Self::Cuda(ordinal) => write!(f, "cuda:{ordinal}"),
         }
     }
@@ -61,11 +75,6 @@ pub(crate) fn dispatch<J: Job>(
             let dev = dev.map_err(|e| anyhow::anyhow!("cannot use cuda:{ordinal}: {e}"));
             job.on::<f32, _>(dev.map_err(Failure::Input)?)
         }
-        #[cfg(not(feature = "cuda"))]
-        (DeviceName::Cuda(_), _) => Err(Failure::Input(anyhow::anyhow!(
-            "this program was built without CUDA: build it with `--features cuda`, or let \
-             `cargo xtask run … --device cuda` do so"
-        ))),
         (_, Policy::Bf16 | Policy::F16) => Err(Failure::Input(anyhow::anyhow!(
             "{precision:?} cannot compute yet: leave out `Precision({precision:?})`"
         ))),

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use dfdx::dtypes::Dtype;
 use trickbag_data::{Dataset, Keep};
 use trickbag_ops::Backend;
@@ -12,7 +12,7 @@ use trickbag_report::{MetricsFile, RunFacts, Summary, peak_rss, read, result_pag
 use trickbag_trainer::{Outcome, Trainer};
 
 use crate::command::Run;
-use crate::device::{DeviceName, Job, dispatch};
+use crate::device::{Job, dispatch};
 use crate::failure::{Failure, Input};
 use crate::folder::RunFolder;
 use crate::screen::{Screen, Verbosity};
@@ -97,8 +97,8 @@ impl Job for Training<'_> {
             true => Trainer::<E, D>::resume(plan, dev, &last).input()?,
             false => Trainer::<E, D>::new(plan, dev)?,
         };
-        let mut metrics = match folder.metrics().exists() {
-            true => MetricsFile::resume(&folder.metrics(), trainer.step())?,
+        let mut metrics = match trainer.step() > 0 || folder.metrics().exists() {
+            true => MetricsFile::resume(&folder.metrics(), trainer.step()).input()?,
             false => MetricsFile::create(&folder.metrics())?,
         };
         let stop = stop_on_signal()?;
@@ -109,11 +109,15 @@ impl Job for Training<'_> {
             metrics.append(record)
         });
         screen.clear();
-        match outcome.with_context(|| self.how_to_go_on())? {
-            Outcome::Finished => self.report(),
-            Outcome::Stopped => {
-                eprintln!("stopped at step {}; {}", trainer.step(), self.how_to_go_on());
+        match outcome {
+            Ok(Outcome::Finished) => self.report(),
+            Ok(Outcome::Stopped) => {
+                eprintln!("stopped at step {}, {}", trainer.step(), self.how_to_go_on());
                 Ok(ExitCode::from(INTERRUPTED))
+            }
+            Err(error) => {
+                eprintln!("failed after step {}, {}", trainer.step(), self.how_to_go_on());
+                Err(error.into())
             }
         }
     }
@@ -127,7 +131,7 @@ impl Training<'_> {
             recipe_hash: plan.recipe_hash.clone(),
             seed: plan.seed,
             parameters: plan.network.parameter_count() as u64,
-            device: DeviceName::to_string(&options.device),
+            device: options.device.to_string(),
             precision: format!("{:?}", plan.precision),
             threads: *threads as u64,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -140,6 +144,9 @@ impl Training<'_> {
 
     fn how_to_go_on(&self) -> String {
         let (folder, number) = (self.folder.path().display(), self.folder.number());
-        format!("run folder {folder}; go on with the same command and `--resume {number}`")
+        format!(
+            "run folder {folder}; to go on, repeat the command with `--resume {number}` and without \
+             any --set: the run has its own recipe"
+        )
     }
 }

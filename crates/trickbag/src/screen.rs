@@ -34,7 +34,7 @@ impl Screen {
             Verbosity::Normal => ProgressDrawTarget::stderr(),
         };
         let bar = ProgressBar::with_draw_target(Some(plan.total_steps), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:20} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:10} {wide_msg}") {
             bar.set_style(style);
         }
         let (epochs, steps) = (plan.epochs, plan.total_steps);

@@ -1,0 +1,152 @@
+//! A training that is stopped and resumed anywhere, on any number of threads, ends in the same
+//! bytes as one that was not.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use dfdx::prelude::Cpu;
+use rayon::ThreadPoolBuilder;
+use trickbag_data::{Dataset, Keep, Source};
+use trickbag_recipe::{Document, Plan};
+use trickbag_report::Record;
+use trickbag_trainer::{BEST, Error, LAST, MODEL, Outcome, Trainer};
+
+const STEPS_PER_EPOCH: u64 = 5;
+const RECIPE: &str = r#"Recipe(
+    name: "tiny", seed: 3, data: Mnist10k, augment: [PadCrop(2)],
+    model: ResNet(depth: 8, stem: Cifar, width: 2), batch_size: 1700, epochs: 2,
+    optimizer: Sgd(lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4),
+    tricks: [Warmup(epochs: 1), CosineAnnealing, LabelSmoothing(0.1), NoBiasDecay, ZeroGamma],
+)"#;
+
+fn plan(recipe: &str, data: &Dataset) -> Plan {
+    Plan::new(&Document::new("tiny.ron", recipe).unwrap(), data.facts()).unwrap()
+}
+
+fn open() -> Dataset {
+    Dataset::open(&Source::Mnist10k, Keep::Decoded).unwrap()
+}
+
+/// Trains from what `folder` holds, on `threads` threads, and stops after step `stop_after`.
+fn train(
+    plan: &Plan,
+    data: &Dataset,
+    folder: &Path,
+    threads: usize,
+    stop_after: Option<u64>,
+) -> (Outcome, Vec<Record>) {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let last = folder.join(LAST);
+        let dev = Cpu::default();
+        let mut trainer = match last.exists() {
+            true => Trainer::<f32, _>::resume(plan, dev, &last).unwrap(),
+            false => Trainer::<f32, _>::new(plan, dev).unwrap(),
+        };
+        let (stop, mut records) = (AtomicBool::new(false), vec![]);
+        let outcome = trainer.run(data, folder, &stop, &mut |record| {
+            records.push(record.clone());
+            stop.fetch_or(Some(record.step()) == stop_after, Ordering::Relaxed);
+            Ok(())
+        });
+        (outcome.unwrap(), records)
+    })
+}
+
+/// What a record says, without what a clock says.
+fn timeless(record: &Record) -> String {
+    let text = serde_json::to_value(record).unwrap();
+    let fields = text.as_object().unwrap().iter();
+    let timed = |name: &str| name.contains("seconds") || name == "images_per_second";
+    let kept = fields.filter(|(name, _)| !timed(name));
+    format!("{:?}", kept.collect::<Vec<_>>())
+}
+
+#[test]
+fn ends_in_the_same_bytes_wherever_it_was_stopped() {
+    let data = open();
+    let plan = plan(RECIPE, &data);
+    let unbroken = tempfile::tempdir().unwrap();
+    let (outcome, records) = train(&plan, &data, unbroken.path(), 2, None);
+    assert_eq!(outcome, Outcome::Finished);
+    // In mid-epoch, at an epoch's end, right after it, and before the very last step.
+    for stop_after in [1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 1, 2 * STEPS_PER_EPOCH - 1] {
+        let broken = tempfile::tempdir().unwrap();
+        let (outcome, first) = train(&plan, &data, broken.path(), 1, Some(stop_after));
+        assert_eq!(outcome, Outcome::Stopped, "after {stop_after}");
+        let (outcome, second) = train(&plan, &data, broken.path(), 2, None);
+        assert_eq!(outcome, Outcome::Finished, "after {stop_after}");
+        for file in [LAST, BEST, MODEL] {
+            let [a, b] = [&unbroken, &broken].map(|d| std::fs::read(d.path().join(file)).unwrap());
+            assert!(a == b, "{file} differs when stopped after {stop_after}");
+        }
+        let joined: Vec<_> = first.iter().chain(&second).map(timeless).collect();
+        assert_eq!(joined, records.iter().map(timeless).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn records_cover_every_step_and_epoch() {
+    let data = open();
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(&RECIPE.replace("epochs: 2", "epochs: 1"), &data);
+    let (_, records) = train(&plan, &data, folder.path(), 2, None);
+    let steps: Vec<_> = records.iter().map(Record::step).collect();
+    assert_eq!(steps, [1, 2, 3, 4, 5, 5]);
+    let Some(Record::Epoch(epoch)) = records.last() else { panic!("{records:?}") };
+    let Record::Step(first) = &records[0] else { panic!("{records:?}") };
+    assert_eq!(first.learning_rate, plan.learning_rate.at(0));
+    assert!((0.0..=1.0).contains(&epoch.val_top1) && epoch.val_loss > 0.0);
+}
+
+#[test]
+fn a_large_learning_rate_ends_with_an_explanation() {
+    let data = open();
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(
+        r#"Recipe(
+            name: "tiny", seed: 3, data: Mnist10k, model: ResNet(depth: 8, stem: Cifar, width: 2),
+            batch_size: 1700, epochs: 2, optimizer: Sgd(lr: 1e30),
+        )"#,
+        &data,
+    );
+    let mut trainer = Trainer::<f32, _>::new(&plan, Cpu::default()).unwrap();
+    let stop = AtomicBool::new(false);
+    let error = trainer.run(&data, folder.path(), &stop, &mut |_| Ok(())).unwrap_err();
+    let Error::Diverged { step, .. } = error else { panic!("{error}") };
+    assert!(step > 1, "the first loss is that of the initial network");
+    assert!(!folder.path().join(LAST).exists());
+}
+
+#[test]
+fn refuses_checkpoints_that_are_not_its_own() {
+    let data = open();
+    let plan = plan(RECIPE, &data);
+    let folder = tempfile::tempdir().unwrap();
+    train(&plan, &data, folder.path(), 2, Some(1));
+    let last = folder.path().join(LAST);
+    let whole = std::fs::read(&last).unwrap();
+    let resume = |plan: &Plan| Trainer::<f32, _>::resume(plan, Cpu::default(), &last).unwrap_err();
+
+    let other = Plan { recipe_hash: "other".into(), ..plan.clone() };
+    assert!(matches!(resume(&other), Error::OtherRecipe { .. }));
+    for torn in [&whole[..0], &whole[..7], &whole[..whole.len() / 2], &whole[..whole.len() - 1]] {
+        std::fs::write(&last, torn).unwrap();
+        assert!(matches!(resume(&plan), Error::NotACheckpoint { .. }), "{} bytes", torn.len());
+    }
+    std::fs::remove_file(&last).unwrap();
+    assert!(matches!(resume(&plan), Error::Read { .. }));
+}
+
+#[test]
+fn refuses_data_that_the_plan_was_not_made_for() {
+    let data = open();
+    let mut plan = plan(RECIPE, &data);
+    plan.facts.train_len += 1;
+    let mut trainer = Trainer::<f32, _>::new(&plan, Cpu::default()).unwrap();
+    let stop = AtomicBool::new(false);
+    let folder = tempfile::tempdir().unwrap();
+    let error = trainer.run(&data, folder.path(), &stop, &mut |_| Ok(())).unwrap_err();
+    assert!(matches!(error, Error::OtherData { .. }), "{error}");
+}
