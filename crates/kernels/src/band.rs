@@ -3,11 +3,11 @@
 use crate::ImageShape;
 use crate::tile::TILE_PIXELS;
 
-/// Source and destination of a band, in numbers, should stay in a core's second-level cache.
-const BAND_LEN: usize = 64 * 1024;
-
 /// So many bands at least, if there are rows enough, for the threads to share evenly.
 const MIN_BANDS: usize = 8;
+
+/// Images of up to so many pixels come in fours, so that even their corners make a tile.
+const SMALL_IMAGE: usize = 256;
 
 /// Some rows of one image, or all rows of some images; contiguous in memory.
 #[derive(Debug, Clone, Copy)]
@@ -19,63 +19,55 @@ pub(crate) struct Band {
 }
 
 impl Band {
-    /// The largest band for this destination. It depends on the shapes alone, never on the number
-    /// of threads. Its rows are a multiple of `step` or all.
-    pub(crate) fn largest(source: ImageShape, destination: ImageShape, step: usize) -> Self {
+    /// Divides the destination into bands of about `len` source and destination numbers. The bands
+    /// depend on the shapes alone, never on the number of threads. The first is the largest.
+    pub(crate) fn divide(source: ImageShape, destination: ImageShape, len: usize) -> Vec<Self> {
         let ImageShape { batch, height, width, .. } = destination;
-        let bands = ((source.len() + destination.len()) / BAND_LEN).max(MIN_BANDS);
-        let (images, rows) = if bands <= batch {
-            (batch / bands, height)
+        let bands = ((source.len() + destination.len()) / len).max(MIN_BANDS);
+        let (mut band_images, mut band_rows) = (1, height);
+        if bands > batch {
+            band_rows = height.div_ceil(bands.div_ceil(batch));
         } else {
-            let rows = height.div_ceil(bands.div_ceil(batch));
-            (1, rows.next_multiple_of(step).min(height))
-        };
-        let images = if rows == height {
-            images.next_multiple_of(TILE_PIXELS.div_ceil(height * width)).min(batch)
-        } else {
-            images
-        };
-        Self { image: 0, images, row: 0, rows }
-    }
-
-    /// All bands of the destination, in its order, if this is the largest.
-    pub(crate) fn all(self, destination: ImageShape) -> Vec<Self> {
-        let images = (0..destination.batch).step_by(self.images);
-        let bands = images.flat_map(|image| {
-            let images = self.images.min(destination.batch - image);
-            (0..destination.height).step_by(self.rows).map(move |row| {
-                let rows = self.rows.min(destination.height - row);
+            band_images = batch / bands;
+        }
+        let pixels = height * width;
+        if band_rows == height && pixels <= SMALL_IMAGE {
+            let unit = TILE_PIXELS.div_ceil(pixels).max(4);
+            band_images = band_images.next_multiple_of(unit).min(batch);
+        }
+        let images = (0..batch).step_by(band_images);
+        let rows = |image| {
+            let images = band_images.min(batch - image);
+            (0..height).step_by(band_rows).map(move |row| {
+                let rows = band_rows.min(height - row);
                 Self { image, images, row, rows }
             })
-        });
-        bands.collect()
+        };
+        images.flat_map(rows).collect()
     }
 
-    /// Pixels in the band.
-    pub(crate) fn pixels(&self, destination: ImageShape) -> usize {
-        self.images * self.rows * destination.width
-    }
-
-    /// The band's part of the destination.
-    pub(crate) fn of<'a>(&self, destination: ImageShape, data: &'a [f32]) -> &'a [f32] {
+    /// The band's numbers within the whole destination.
+    pub(crate) fn part<'a>(&self, destination: ImageShape, data: &'a [f32]) -> &'a [f32] {
         let first = (self.image * destination.height + self.row) * destination.width;
-        let channels = destination.channels;
-        &data[first * channels..][..self.pixels(destination) * channels]
+        &data[first * destination.channels..][..self.len(destination)]
+    }
+
+    fn len(&self, destination: ImageShape) -> usize {
+        self.images * self.rows * destination.width * destination.channels
     }
 }
 
-/// Pairs each band with its part of the destination.
-pub(crate) fn split(
-    bands: Vec<Band>,
+/// Pairs each band with its numbers.
+pub(crate) fn split<'a>(
+    bands: &[Band],
     destination: ImageShape,
-    data: &mut [f32],
-) -> Vec<(Band, &mut [f32])> {
+    data: &'a mut [f32],
+) -> Vec<(Band, &'a mut [f32])> {
     let mut rest = data;
-    let part = |band: Band| {
-        let len = band.pixels(destination) * destination.channels;
-        let (part, tail) = std::mem::take(&mut rest).split_at_mut(len);
+    let part = |band: &Band| {
+        let (part, tail) = std::mem::take(&mut rest).split_at_mut(band.len(destination));
         rest = tail;
-        (band, part)
+        (*band, part)
     };
-    bands.into_iter().map(part).collect()
+    bands.iter().map(part).collect()
 }

@@ -1,34 +1,23 @@
 //! The destination channels of a convolution in blocks of sixteen, and the weights of a block.
 
 use crate::Conv;
+use crate::direction::Direction;
 use crate::lanes::LANES;
 use crate::tile::Mix;
-
-/// Which way numbers flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// From the input to the output.
-    Forward,
-    /// From the output's gradient to the input's.
-    Backward,
-}
 
 /// How source and destination channels hang together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Channels {
     pub(crate) mix: Mix,
-    /// Source channels that a destination channel sees.
+    /// Source channels that each destination channel sees.
     pub(crate) depth: usize,
     direction: Direction,
+    /// Groups of channels that are blocked apart, and destination channels in each.
     groups: usize,
-    /// Source channels from group to group.
-    source: usize,
-    /// Destination channels of a group.
-    destination: usize,
-    /// All output channels of the convolution: what a row of the weight holds.
-    row: usize,
-    /// Numbers in the weight per tap.
-    tap: usize,
+    group_columns: usize,
+    /// Numbers in the weight for each tap, and for each input channel of a tap.
+    tap_len: usize,
+    row_len: usize,
 }
 
 /// Up to sixteen destination channels of one group.
@@ -40,7 +29,7 @@ pub(crate) struct Block {
     pub(crate) destination: usize,
     /// How many they are.
     pub(crate) columns: usize,
-    /// Their first weight.
+    /// Where their weights begin within those of a tap.
     weight: usize,
 }
 
@@ -48,51 +37,54 @@ impl Channels {
     pub(crate) fn new(conv: &Conv, direction: Direction) -> Self {
         let (input, output) = (conv.input().channels, conv.output().channels);
         let groups = conv.groups();
-        let tap = input / groups * output;
-        // A single channel is a group: its taps may form longer runs.
-        if groups > 1 && groups == input && groups == output {
-            return Self {
-                mix: Mix::Same,
-                depth: 1,
-                direction,
-                groups: 1,
-                source: input,
-                destination: output,
-                row: output,
-                tap,
-            };
-        }
-        let (source, destination) = match direction {
-            Direction::Forward => (input / groups, output / groups),
-            Direction::Backward => (output / groups, input / groups),
+        let all = Self {
+            mix: Mix::Group,
+            depth: input / groups,
+            direction,
+            groups,
+            group_columns: output / groups,
+            tap_len: input / groups * output,
+            row_len: output,
         };
-        let mix = Mix::Group;
-        Self { mix, depth: source, direction, groups, source, destination, row: output, tap }
+        if groups > 1 && groups == input && groups == output {
+            // Depthwise: blocks may span groups.
+            return Self { mix: Mix::Same, depth: 1, groups: 1, group_columns: output, ..all };
+        }
+        match direction {
+            Direction::Forward => all,
+            Direction::Backward => {
+                Self { depth: all.group_columns, group_columns: all.depth, ..all }
+            }
+        }
     }
 
     /// All destination channels.
     pub(crate) fn blocks(self) -> Vec<Block> {
-        let group = |group: usize| {
-            (0..self.destination).step_by(LANES).map(move |column| self.block(group, column))
+        let of_group = |group: usize| {
+            (0..self.group_columns).step_by(LANES).map(move |column| self.block(group, column))
         };
-        (0..self.groups).flat_map(group).collect()
+        (0..self.groups).flat_map(of_group).collect()
     }
 
     fn block(self, group: usize, column: usize) -> Block {
-        let columns = LANES.min(self.destination - column);
-        let destination = group * self.destination + column;
-        let (source, weight) = match (self.mix, self.direction) {
-            (Mix::Same, _) => (column, column),
-            (Mix::Group, Direction::Forward) => (group * self.source, destination),
-            (Mix::Group, Direction::Backward) => {
-                (group * self.source, column * self.row + group * self.source)
+        let destination = group * self.group_columns + column;
+        let columns = LANES.min(self.group_columns - column);
+        let source = group * self.depth;
+        match (self.mix, self.direction) {
+            (Mix::Same, _) => {
+                Block { source: destination, destination, columns, weight: destination }
             }
-        };
-        Block { source, destination, columns, weight }
+            (Mix::Group, Direction::Forward) => {
+                Block { source, destination, columns, weight: destination }
+            }
+            (Mix::Group, Direction::Backward) => {
+                Block { source, destination, columns, weight: column * self.row_len + source }
+            }
+        }
     }
 
-    /// Copies the block's weights for each of the `taps` and each source channel, with zeros for the
-    /// channels that the block lacks.
+    /// Copies the block's weights for each of the `taps` and each source channel, and zeros for the
+    /// columns that the block lacks.
     pub(crate) fn pack(
         self,
         block: &Block,
@@ -101,13 +93,13 @@ impl Channels {
         panel: &mut [[f32; LANES]],
     ) {
         for (tap, rows) in taps.zip(panel.chunks_exact_mut(self.depth)) {
-            let weight = &weight[tap * self.tap + block.weight..];
-            if self.mix == Mix::Group && self.direction == Direction::Backward {
-                for (column, weight) in weight.chunks(self.row).take(block.columns).enumerate() {
+            let weight = weight[tap * self.tap_len + block.weight..].chunks(self.row_len);
+            if (self.mix, self.direction) == (Mix::Group, Direction::Backward) {
+                for (column, weight) in weight.take(block.columns).enumerate() {
                     rows.iter_mut().zip(weight).for_each(|(row, &weight)| row[column] = weight);
                 }
             } else {
-                for (row, weight) in rows.iter_mut().zip(weight.chunks(self.row)) {
+                for (row, weight) in rows.iter_mut().zip(weight) {
                     row[..block.columns].copy_from_slice(&weight[..block.columns]);
                 }
             }

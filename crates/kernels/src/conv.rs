@@ -1,10 +1,9 @@
 //! Convolution over NHWC images, forward and backward.
 
-use crate::channels::Direction;
 use crate::correlate::correlate;
+use crate::direction::Direction;
 use crate::error::check_lengths;
 use crate::image::check_addressable;
-use crate::lanes::LANES;
 use crate::stencil::Stencil;
 use crate::weight_gradient::weight_gradient;
 use crate::{Error, ImageShape, Window};
@@ -14,6 +13,23 @@ use crate::{Error, ImageShape, Window};
 /// Images are (batch, height, width, channels). The weight is (kernel height, kernel width,
 /// input channels / groups, output channels), row-major; output channel `o` belongs to group
 /// `o / (output channels / groups)` and sees that group's slice of the input channels.
+///
+/// ```
+/// use trickbag_kernels::{Conv, ImageShape, Window};
+/// # fn main() -> Result<(), trickbag_kernels::Error> {
+/// let input = ImageShape { batch: 1, height: 1, width: 3, channels: 1 };
+/// let window = Window { kernel: [1, 2], ..Window::square(1) };
+/// let difference = Conv::new(input, 1, window, 1)?;
+/// let mut y = [0.0; 2];
+/// difference.forward(&[1.0, 4.0, 9.0], &[-1.0, 1.0], &mut y)?;
+/// assert_eq!(y, [3.0, 5.0]);
+///
+/// let mut dx = [0.0; 3];
+/// difference.backward_input(&[1.0, 1.0], &[-1.0, 1.0], &mut dx)?;
+/// assert_eq!(dx, [-1.0, 0.0, 1.0]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Conv {
     input: ImageShape,
@@ -37,7 +53,8 @@ impl Conv {
     ) -> Result<Self, Error> {
         input.check()?;
         let in_channels = input.channels;
-        if groups == 0 || in_channels % groups != 0 || out_channels % groups != 0 {
+        let divides = |channels: usize| groups != 0 && channels.is_multiple_of(groups);
+        if !divides(in_channels) || !divides(out_channels) {
             return Err(Error::Groups { groups, in_channels, out_channels });
         }
         let [height, width] = window.output([input.height, input.width])?;
@@ -45,7 +62,6 @@ impl Conv {
         output.check()?;
         let conv = Self { input, output, window, groups };
         check_addressable(conv.weight_len(), "the weight")?;
-        check_addressable(conv.padded_len(), "a padded image")?;
         Ok(conv)
     }
 
@@ -83,7 +99,11 @@ impl Conv {
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
     pub fn forward(&self, x: &[f32], weight: &[f32], y: &mut [f32]) -> Result<(), Error> {
-        self.check("Conv::forward", ("x", x), ("weight", weight), ("y", y))?;
+        let [input, weights, output] = self.lengths();
+        check_lengths(
+            "Conv::forward",
+            &[("x", x.len(), input), ("weight", weight.len(), weights), ("y", y.len(), output)],
+        )?;
         correlate(self, Direction::Forward, x, weight, y);
         Ok(())
     }
@@ -94,7 +114,11 @@ impl Conv {
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
     pub fn backward_input(&self, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<(), Error> {
-        self.check("Conv::backward_input", ("dx", dx), ("weight", weight), ("dy", dy))?;
+        let [input, weights, output] = self.lengths();
+        check_lengths(
+            "Conv::backward_input",
+            &[("dy", dy.len(), output), ("weight", weight.len(), weights), ("dx", dx.len(), input)],
+        )?;
         correlate(self, Direction::Backward, dy, weight, dx);
         Ok(())
     }
@@ -105,35 +129,18 @@ impl Conv {
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
     pub fn backward_weight(&self, x: &[f32], dy: &[f32], dweight: &mut [f32]) -> Result<(), Error> {
-        self.check("Conv::backward_weight", ("x", x), ("dweight", dweight), ("dy", dy))?;
+        let [input, weights, output] = self.lengths();
+        check_lengths(
+            "Conv::backward_weight",
+            &[("x", x.len(), input), ("dy", dy.len(), output), ("dweight", dweight.len(), weights)],
+        )?;
         weight_gradient(self, x, dy, dweight);
         Ok(())
     }
 
-    fn check(
-        &self,
-        operator: &'static str,
-        (x, x_data): (&'static str, &[f32]),
-        (weight, weight_data): (&'static str, &[f32]),
-        (y, y_data): (&'static str, &[f32]),
-    ) -> Result<(), Error> {
-        check_lengths(
-            operator,
-            &[
-                (x, x_data.len(), self.input.len()),
-                (weight, weight_data.len(), self.weight_len()),
-                (y, y_data.len(), self.output.len()),
-            ],
-        )
-    }
-
-    /// No copy of an image's part needs more numbers.
-    fn padded_len(&self) -> usize {
-        let [height, width] = [self.input.height, self.input.width];
-        let channels = self.input.channels.max(self.output.channels) + LANES;
-        (height + 2 * self.window.padding[0])
-            .saturating_mul(width + 2 * self.window.padding[1])
-            .saturating_mul(channels)
+    /// Numbers in the input, the weight and the output.
+    pub(crate) fn lengths(&self) -> [usize; 3] {
+        [self.input.len(), self.weight_len(), self.output.len()]
     }
 
     pub(crate) fn window(&self) -> &Window {
@@ -142,17 +149,15 @@ impl Conv {
 
     /// Which pixels meet, along the height and along the width.
     pub(crate) fn stencils(&self, direction: Direction) -> [Stencil; 2] {
-        let (input, output, window) = (self.input, self.output, &self.window);
-        match direction {
-            Direction::Forward => [
-                Stencil::forward(window, 0, output.height),
-                Stencil::forward(window, 1, output.width),
-            ],
-            Direction::Backward => [
-                Stencil::backward(window, 0, input.height),
-                Stencil::backward(window, 1, input.width),
-            ],
-        }
+        let (input, output) = (self.input, self.output);
+        let new = match direction {
+            Direction::Forward => Stencil::forward,
+            Direction::Backward => Stencil::backward,
+        };
+        [
+            new(&self.window, 0, input.height, output.height),
+            new(&self.window, 1, input.width, output.width),
+        ]
     }
 
     pub(crate) fn groups(&self) -> usize {

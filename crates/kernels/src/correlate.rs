@@ -3,22 +3,26 @@
 use rayon::prelude::*;
 
 use crate::band::{self, Band};
-use crate::channels::{Block, Channels, Direction};
-use crate::frame::Frame;
+use crate::channels::{Block, Channels};
+use crate::direction::Direction;
 use crate::lanes::LANES;
-use crate::lattice::Lattice;
+use crate::plan::{Plan, Plans};
+use crate::stencil::Stencil;
 use crate::tile::{Correlate, Write};
 use crate::{Conv, Isa};
 
+/// Source and destination of a band, in numbers, should stay in a core's second-level cache.
+const BAND_LEN: usize = 64 * 1024;
+
 /// Everything that does not change from band to band.
-struct Pass {
+struct Pass<'a> {
     isa: Isa,
     write: Write,
     channels: Channels,
     blocks: Vec<Block>,
-    frame: Frame,
-    /// Each with the weights of all blocks, one panel after the other.
-    lattices: Vec<(Lattice, Vec<[f32; LANES]>)>,
+    /// The weights of all blocks, one panel after the other.
+    panels: Vec<[f32; LANES]>,
+    source: &'a [f32],
 }
 
 /// Overwrites the output (forward), or adds to the gradient of the input (backward).
@@ -34,15 +38,12 @@ pub(crate) fn correlate(
         Direction::Backward => (conv.output(), conv.input()),
     };
     let stencils = conv.stencils(direction);
-    let largest = Band::largest(from, to, stencils[0].step);
-    let frame = Frame::new(&stencils, from, largest, to.width);
+    if stencils.iter().any(|axis| axis.kernel.is_empty()) {
+        // Every window lies in the padding: nothing flows back.
+        return;
+    }
     let channels = Channels::new(conv, direction);
     let blocks = channels.blocks();
-    let lattices = Lattice::all(&stencils, &frame, to, largest, channels.depth);
-    let packed = |lattice: Lattice| {
-        let panels = pack(&lattice, conv.window().kernel[1], channels, &blocks, weight);
-        (lattice, panels)
-    };
     let pass = Pass {
         isa: Isa::current(),
         write: match direction {
@@ -50,57 +51,55 @@ pub(crate) fn correlate(
             Direction::Backward => Write::Add,
         },
         channels,
-        lattices: lattices.into_iter().map(packed).collect(),
+        panels: pack(&stencils, conv.window().kernel[1], channels, &blocks, weight),
         blocks,
-        frame,
+        source,
     };
-    let bands = band::split(largest.all(to), to, destination);
-    bands
-        .into_par_iter()
-        .for_each_init(Vec::new, |copy, (band, part)| pass.run(source, &band, part, copy));
+    let bands = Band::divide(from, to, BAND_LEN);
+    let plans = Plans::new(&bands, &stencils, from, to, channels.depth);
+    let parts = band::split(&bands, to, destination);
+    parts.into_par_iter().for_each_init(Vec::new, |copy, (band, part)| {
+        pass.run(plans.of(&band), &band, part, copy);
+    });
 }
 
-/// The weights of all blocks for the lattice's taps.
+/// The weights of all blocks, in the order of the stencils' kernels.
 fn pack(
-    lattice: &Lattice,
+    [rows, columns]: &[Stencil; 2],
     kernel_width: usize,
     channels: Channels,
     blocks: &[Block],
     weight: &[f32],
 ) -> Vec<[f32; LANES]> {
-    let depth = lattice.taps.len() * channels.depth;
+    let depth = rows.kernel.len() * columns.kernel.len() * channels.depth;
     let mut panels = vec![[0.0; LANES]; blocks.len() * depth];
     panels.par_chunks_exact_mut(depth).zip(blocks).for_each(|(panel, block)| {
-        let taps = lattice.taps.iter().map(|[row, column]| row * kernel_width + column);
+        let taps = rows
+            .kernel
+            .iter()
+            .flat_map(|&row| columns.kernel.iter().map(move |column| row * kernel_width + column));
         channels.pack(block, weight, taps, panel);
     });
     panels
 }
 
-impl Pass {
+impl Pass<'_> {
     /// Computes one band, which is `part` of the destination.
-    fn run(&self, source: &[f32], band: &Band, part: &mut [f32], copy: &mut Vec<f32>) {
-        self.frame.load(source, band, copy);
-        let source = self.frame.loaded(source, band, copy);
-        for (lattice, panels) in &self.lattices {
-            let (source_offsets, destination_offsets) = lattice.offsets(band);
-            if source_offsets.is_empty() {
-                continue;
-            }
-            let depth = panels.len() / self.blocks.len();
-            for (block, panel) in self.blocks.iter().zip(panels.chunks_exact(depth)) {
-                self.isa.run(Correlate {
-                    mix: self.channels.mix,
-                    write: self.write,
-                    source: &source[block.source..],
-                    source_offsets,
-                    runs: &lattice.runs,
-                    panel,
-                    destination: &mut part[block.destination..],
-                    destination_offsets,
-                    columns: block.columns,
-                });
-            }
+    fn run(&self, plan: &Plan, band: &Band, part: &mut [f32], copy: &mut Vec<f32>) {
+        plan.frame.load(self.source, band, copy);
+        let source = plan.frame.loaded(self.source, band, copy);
+        let depth = self.panels.len() / self.blocks.len();
+        for (block, panel) in self.blocks.iter().zip(self.panels.chunks_exact(depth)) {
+            self.isa.run(Correlate {
+                mix: self.channels.mix,
+                write: self.write,
+                lattices: &plan.lattices,
+                images: band.images,
+                source: &source[block.source..],
+                panel,
+                destination: &mut part[block.destination..],
+                columns: block.columns,
+            });
         }
     }
 }

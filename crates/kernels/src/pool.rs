@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::channels::Direction;
+use crate::direction::Direction;
 use crate::error::{Axis, check_lengths};
 use crate::lanes::{Kernel, LANES, Lanes, first_lanes};
 use crate::{Error, ImageShape, Isa, Window};

@@ -1,8 +1,11 @@
 //! Which source pixels each destination pixel of a convolution sees, along one axis.
 //!
-//! The forward pass is one regular grid of destinations. In the gradient of the input, pixels whose
-//! positions differ modulo the stride see different taps of the kernel, so each residue is a grid of
-//! its own, and no product with a structural zero is ever computed.
+//! Destinations that see the same taps form a regular grid. At the edges some taps meet the padding,
+//! so the pixels there are grids of their own; and in the gradient of the input, pixels whose
+//! positions differ modulo the stride see different taps. So no product with a zero that is known
+//! beforehand is ever computed, and no zero is ever stored.
+
+use std::ops::Range;
 
 use crate::Window;
 
@@ -11,79 +14,95 @@ use crate::Window;
 pub(crate) struct Stencil {
     /// Destinations from one of a grid to the next.
     pub(crate) step: usize,
-    /// Sources that the taps move by from one destination of a grid to the next.
+    /// Sources from those of one destination of a grid to those of the next.
     pub(crate) stride: usize,
+    /// Sources from tap to tap.
+    pub(crate) spacing: usize,
+    /// The positions in the kernel, in an order in which those of each grid follow each other.
+    pub(crate) kernel: Vec<usize>,
     pub(crate) grids: Vec<Grid>,
 }
 
-/// For `i` in `0..count`, destination `first + step * i` sees the sources `stride * i + tap.source`,
-/// some of which may lie outside of the source image.
+/// Destinations that see the same taps: for `i` in `0..count`, destination `first + step * i` sees
+/// source `source + stride * i + spacing * j` with its tap number `j`.
 #[derive(Debug)]
 pub(crate) struct Grid {
     pub(crate) first: usize,
     pub(crate) count: usize,
-    /// In ascending order of their sources, never empty.
-    pub(crate) taps: Vec<Tap>,
-}
-
-/// A position in the kernel, and the source pixel that it meets for destination 0 of its grid.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Tap {
-    pub(crate) kernel: usize,
-    pub(crate) source: isize,
+    /// Positions in [`Stencil::kernel`]; none, if the grid sees padding only.
+    pub(crate) taps: Range<usize>,
+    pub(crate) source: usize,
 }
 
 impl Stencil {
-    /// The forward pass along `axis`: every output, every tap.
-    pub(crate) fn forward(window: &Window, axis: usize, output: usize) -> Self {
-        let tap = |kernel: usize| {
-            let source = (kernel * window.dilation[axis]) as isize;
-            Tap { kernel, source: source - window.padding[axis] as isize }
-        };
-        let taps = (0..window.kernel[axis]).map(tap).collect();
-        let grids = vec![Grid { first: 0, count: output, taps }];
-        Self { step: 1, stride: window.stride[axis], grids }
+    /// The forward pass along an axis.
+    pub(crate) fn forward(window: &Window, axis: usize, input: usize, output: usize) -> Self {
+        let source = |kernel: usize| (kernel * window.dilation[axis]) as isize;
+        let taps = (0..window.kernel[axis])
+            .map(|kernel| (kernel, source(kernel) - window.padding[axis] as isize));
+        let stride = window.stride[axis];
+        let mut stencil = Self { step: 1, stride, spacing: 1, kernel: vec![], grids: vec![] };
+        stencil.push(0, output, taps.collect(), input);
+        stencil
     }
 
-    /// The gradient of the input along `axis`, without the inputs that no window sees.
-    pub(crate) fn backward(window: &Window, axis: usize, input: usize) -> Self {
+    /// The gradient of the input along an axis.
+    pub(crate) fn backward(window: &Window, axis: usize, input: usize, output: usize) -> Self {
         let step = window.stride[axis];
-        // Output `o` meets input `stride * o + dilation * kernel - padding`; solved for `o`.
-        let tap = |first: usize, kernel: usize| {
-            let at =
-                (first + window.padding[axis]) as isize - (kernel * window.dilation[axis]) as isize;
-            let is_output = at % step as isize == 0;
-            is_output.then_some(Tap { kernel, source: at / step as isize })
-        };
-        let grid = |first: usize| Grid {
-            first,
-            count: (input - first).div_ceil(step),
-            taps: (0..window.kernel[axis]).rev().filter_map(|kernel| tap(first, kernel)).collect(),
-        };
-        let grids = (0..step.min(input)).map(grid).filter(|grid| !grid.taps.is_empty()).collect();
-        Self { step, stride: 1, grids }
+        let mut stencil = Self { step, stride: 1, spacing: 1, kernel: vec![], grids: vec![] };
+        for first in 0..step.min(input) {
+            // Output `o` meets input `stride * o + dilation * kernel - padding`; solved for `o`.
+            let tap = |kernel: usize| {
+                let at = (first + window.padding[axis]) as isize
+                    - (kernel * window.dilation[axis]) as isize;
+                (at % step as isize == 0).then_some((kernel, at / step as isize))
+            };
+            let taps = (0..window.kernel[axis]).rev().filter_map(tap);
+            stencil.push(first, (input - first).div_ceil(step), taps.collect(), output);
+        }
+        stencil
     }
 
-    /// The first source that a first destination sees.
-    pub(crate) fn lowest(&self) -> isize {
-        self.grids.iter().map(|grid| grid.taps[0].source).min().unwrap_or(0)
+    /// Adds the grids of every `step`th destination from `first` on, given their taps as positions in
+    /// the kernel and the sources, in ascending order, that they meet for the first destination.
+    fn push(&mut self, first: usize, count: usize, taps: Vec<(usize, isize)>, sources: usize) {
+        let known = self.kernel.len();
+        if let [(_, a), (_, b), ..] = taps[..] {
+            self.spacing = (b - a).unsigned_abs();
+        }
+        let mut grids: Vec<Grid> = Vec::new();
+        for i in 0..count {
+            let at = |tap: &(usize, isize)| tap.1 + (i * self.stride) as isize;
+            let from = taps.partition_point(|tap| at(tap) < 0);
+            let to = taps.partition_point(|tap| at(tap) < sources as isize);
+            let seen = known + from..known + to;
+            match grids.last_mut() {
+                Some(grid) if grid.taps == seen => grid.count += 1,
+                _ => grids.push(Grid {
+                    first: first + self.step * i,
+                    count: 1,
+                    taps: seen,
+                    source: taps[from..to].first().map_or(0, |tap| at(tap).unsigned_abs()),
+                }),
+            }
+        }
+        self.grids.append(&mut grids);
+        self.kernel.extend(taps.into_iter().map(|(kernel, _)| kernel));
     }
 
-    /// How many sources lie from the first to the last one that `count` destinations of each grid
-    /// see.
-    pub(crate) fn extent(&self, count: usize) -> usize {
-        let highest = self.grids.iter().filter_map(|grid| grid.taps.last()).map(|tap| tap.source);
-        let reach = highest.max().unwrap_or(0) - self.lowest();
-        (count - 1) * self.stride + reach.unsigned_abs() + 1
+    /// The sources that the grid's destinations number `range` see.
+    pub(crate) fn sources(&self, grid: &Grid, range: Range<usize>) -> Range<usize> {
+        if range.is_empty() || grid.taps.is_empty() {
+            return 0..0;
+        }
+        let last = grid.source + (range.end - 1) * self.stride;
+        let reach = (grid.taps.len() - 1) * self.spacing;
+        grid.source + range.start * self.stride..last + reach + 1
     }
 
-    /// Whether all destinations see only sources in `0..size`.
-    pub(crate) fn is_inside(&self, size: usize) -> bool {
-        let ends = |grid: &Grid| {
-            let taps = [grid.taps[0].source, grid.taps[grid.taps.len() - 1].source];
-            let last = ((grid.count - 1) * self.stride) as isize + taps[1];
-            taps[0] >= 0 && last < size as isize
-        };
-        self.grids.iter().all(ends)
+    /// The numbers of the grid's destinations that lie in `destinations`.
+    pub(crate) fn within(&self, grid: &Grid, destinations: Range<usize>) -> Range<usize> {
+        let below = |end: usize| end.saturating_sub(grid.first).div_ceil(self.step).min(grid.count);
+        below(destinations.start)..below(destinations.end)
     }
 }

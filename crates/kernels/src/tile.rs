@@ -3,16 +3,10 @@
 
 use crate::Isa;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::plan::{Lattice, Pixel, Run};
 
 /// Destination pixels in the largest tile.
 pub(crate) const TILE_PIXELS: usize = 16;
-
-/// Numbers that follow each other in memory.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Run {
-    pub(crate) start: usize,
-    pub(crate) len: usize,
-}
 
 /// Which source channels a destination channel sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,20 +24,19 @@ pub(crate) enum Write {
     Add,
 }
 
-/// For some pixels and up to sixteen destination channels: the sum over all taps (and, with
-/// [`Mix::Group`], channels) of source times weight.
+/// For all pixels of a band and up to sixteen destination channels: the sum over all taps (and, with
+/// [`Mix::Group`], source channels) of source times weight.
 pub(crate) struct Correlate<'a> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
+    pub(crate) lattices: &'a [Lattice],
+    pub(crate) images: usize,
     /// Begins at the first of the source channels.
     pub(crate) source: &'a [f32],
-    pub(crate) source_offsets: &'a [usize],
-    pub(crate) runs: &'a [Run],
-    /// The weights of the destination channels, for each number in the runs.
+    /// The weights of the destination channels.
     pub(crate) panel: &'a [[f32; LANES]],
     /// Begins at the first of the destination channels.
     pub(crate) destination: &'a mut [f32],
-    pub(crate) destination_offsets: &'a [usize],
     /// Destination channels.
     pub(crate) columns: usize,
 }
@@ -53,17 +46,18 @@ impl Kernel for Correlate<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        let pixels = match L::ISA {
+        let tile_pixels = match L::ISA {
             Isa::Avx512 => TILE_PIXELS,
             // As many as two registers each leave room for among sixteen.
             Isa::Avx2 | Isa::Portable => 4,
         };
-        let destinations = self.destination_offsets.chunks(pixels);
-        for (sources, destinations) in self.source_offsets.chunks(pixels).zip(destinations) {
-            match sources.len() {
-                0..=4 => self.tile::<L, 4>(sources, destinations),
-                5..=8 => self.tile::<L, 8>(sources, destinations),
-                _ => self.tile::<L, TILE_PIXELS>(sources, destinations),
+        for lattice in self.lattices {
+            for pixels in lattice.pixels(self.images).chunks(tile_pixels) {
+                match (L::ISA, pixels.len()) {
+                    (Isa::Avx512, 9..) => self.tile::<L, TILE_PIXELS>(&lattice.runs, pixels),
+                    (Isa::Avx512, 5..) => self.tile::<L, 8>(&lattice.runs, pixels),
+                    _ => self.tile::<L, 4>(&lattice.runs, pixels),
+                }
             }
         }
     }
@@ -72,15 +66,15 @@ impl Kernel for Correlate<'_> {
 impl Correlate<'_> {
     /// Computes up to `PIXELS` pixels; where there are fewer, the last one is repeated.
     #[inline(always)]
-    fn tile<L: Lanes, const PIXELS: usize>(&mut self, sources: &[usize], destinations: &[usize]) {
-        let last = sources.len() - 1;
-        let sources: [usize; PIXELS] = std::array::from_fn(|pixel| sources[pixel.min(last)]);
+    fn tile<L: Lanes, const PIXELS: usize>(&mut self, runs: &[Run], pixels: &[Pixel]) {
+        let last = pixels.len() - 1;
+        let sources: [usize; PIXELS] = std::array::from_fn(|i| pixels[i.min(last)].source);
         let sums = match self.mix {
-            Mix::Group => self.group_tile::<L, PIXELS>(sources),
-            Mix::Same => self.same_tile::<L, PIXELS>(sources),
+            Mix::Group => self.group_tile::<L, PIXELS>(runs, sources),
+            Mix::Same => self.same_tile::<L, PIXELS>(runs, sources),
         };
-        for (sum, &at) in sums.into_iter().zip(destinations) {
-            let to = &mut self.destination[at..at + self.columns];
+        for (sum, pixel) in sums.into_iter().zip(pixels) {
+            let to = &mut self.destination[pixel.destination..][..self.columns];
             let sum = match self.write {
                 Write::Overwrite => sum,
                 Write::Add => sum.add(L::load_padded(to)),
@@ -90,16 +84,18 @@ impl Correlate<'_> {
     }
 
     #[inline(always)]
-    fn group_tile<L: Lanes, const PIXELS: usize>(&self, sources: [usize; PIXELS]) -> [L; PIXELS] {
+    fn group_tile<L: Lanes, const PIXELS: usize>(
+        &self,
+        runs: &[Run],
+        sources: [usize; PIXELS],
+    ) -> [L; PIXELS] {
         let mut sums = [L::splat(0.0); PIXELS];
-        let mut panel = self.panel;
-        for run in self.runs {
-            let (weights, rest) = panel.split_at(run.len);
-            panel = rest;
+        for run in runs {
+            let weights = &self.panel[run.weight..][..run.len];
             // All as long as `weights`, which spares the bounds checks below.
             let mut rows = [&self.source[..0]; PIXELS];
             for (row, at) in rows.iter_mut().zip(&sources) {
-                *row = &self.source[at + run.start..][..weights.len()];
+                *row = &self.source[at + run.source..][..weights.len()];
             }
             for (k, weights) in weights.iter().enumerate() {
                 let weights = L::load(weights);
@@ -112,30 +108,40 @@ impl Correlate<'_> {
     }
 
     #[inline(always)]
-    fn same_tile<L: Lanes, const PIXELS: usize>(&self, sources: [usize; PIXELS]) -> [L; PIXELS] {
+    fn same_tile<L: Lanes, const PIXELS: usize>(
+        &self,
+        runs: &[Run],
+        sources: [usize; PIXELS],
+    ) -> [L; PIXELS] {
         let mut sums = [L::splat(0.0); PIXELS];
-        for (run, weights) in self.runs.iter().zip(self.panel) {
-            let weights = L::load(weights);
+        for run in runs {
+            let weights = L::load(&self.panel[run.weight]);
             for (sum, at) in sums.iter_mut().zip(&sources) {
-                *sum = L::load_padded(&self.source[at + run.start..]).mul_add(weights, *sum);
+                *sum = L::load_padded(&self.source[at + run.source..]).mul_add(weights, *sum);
             }
         }
         sums
     }
 }
 
-/// For every number in the runs and up to sixteen destination channels: adds the sum over some pixels
+/// So many pixels' gradients, and what they see of the source, stay in the first-level cache while
+/// all tiles pass over them.
+const CHUNK_PIXELS: usize = 128;
+
+/// For all numbers in the runs and up to sixteen destination channels: adds the sum over some pixels
 /// of source times gradient.
 pub(crate) struct WeightGradient<'a> {
     pub(crate) mix: Mix,
+    /// Of the numbers for which there are sums.
+    pub(crate) runs: &'a [Run],
     /// Begins at the first of the source channels.
     pub(crate) source: &'a [f32],
-    pub(crate) source_offsets: &'a [usize],
-    pub(crate) runs: &'a [Run],
+    pub(crate) pixels: &'a [Pixel],
     /// The gradients of the destination channels, for each pixel.
     pub(crate) gradients: &'a [[f32; LANES]],
-    /// For each number in the runs.
+    /// For each row of the weight from `first_row` on.
     pub(crate) sums: &'a mut [[f32; LANES]],
+    pub(crate) first_row: usize,
 }
 
 impl Kernel for WeightGradient<'_> {
@@ -143,9 +149,13 @@ impl Kernel for WeightGradient<'_> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        match self.mix {
-            Mix::Group => self.group_runs::<L>(),
-            Mix::Same => self.same_runs::<L>(),
+        let chunks = self.pixels.chunks(CHUNK_PIXELS);
+        for (pixels, gradients) in chunks.zip(self.gradients.chunks(CHUNK_PIXELS)) {
+            (self.pixels, self.gradients) = (pixels, gradients);
+            match self.mix {
+                Mix::Group => self.group_runs::<L>(),
+                Mix::Same => self.same_runs::<L>(),
+            }
         }
     }
 }
@@ -153,18 +163,15 @@ impl Kernel for WeightGradient<'_> {
 impl WeightGradient<'_> {
     #[inline(always)]
     fn group_runs<L: Lanes>(&mut self) {
-        let mut row = 0;
         for run in self.runs {
-            let end = run.start + run.len;
-            let mut at = run.start;
-            while at < end {
-                let rows = match (L::ISA, end - at) {
+            let mut done = 0;
+            while done < run.len {
+                let (at, row) = (run.source + done, run.weight + done);
+                done += match (L::ISA, run.len - done) {
                     (Isa::Avx512, 16..) => self.group_tile::<L, 16>(at, row),
                     (_, 4..) => self.group_tile::<L, 4>(at, row),
                     _ => self.group_tile::<L, 1>(at, row),
                 };
-                at += rows;
-                row += rows;
             }
         }
     }
@@ -173,47 +180,52 @@ impl WeightGradient<'_> {
     fn group_tile<L: Lanes, const ROWS: usize>(&mut self, start: usize, row: usize) -> usize {
         let mut sums = [L::splat(0.0); ROWS];
         let source = &self.source[start..];
-        for (&at, gradients) in self.source_offsets.iter().zip(self.gradients) {
+        for (pixel, gradients) in self.pixels.iter().zip(self.gradients) {
             let gradients = L::load(gradients);
-            for (sum, &x) in sums.iter_mut().zip(&source[at..at + ROWS]) {
+            for (sum, &x) in sums.iter_mut().zip(&source[pixel.source..][..ROWS]) {
                 *sum = L::splat(x).mul_add(gradients, *sum);
             }
         }
-        self.add(sums, row)
+        for (i, sum) in sums.into_iter().enumerate() {
+            self.add(sum, row + i);
+        }
+        ROWS
     }
 
     #[inline(always)]
     fn same_runs<L: Lanes>(&mut self) {
-        let mut row = 0;
-        while let Some(runs) = self.runs.get(row..).filter(|runs| !runs.is_empty()) {
-            row += match (L::ISA, runs) {
+        let mut runs = self.runs;
+        while let [first, ..] = runs {
+            let done = match (L::ISA, runs) {
                 (Isa::Avx512, &[a, b, c, d, e, f, g, h, i, ..]) => {
-                    self.same_tile::<L, 9>([a, b, c, d, e, f, g, h, i], row)
+                    self.same_tile::<L, 9>([a, b, c, d, e, f, g, h, i])
                 }
-                (_, &[a, b, c, ..]) => self.same_tile::<L, 3>([a, b, c], row),
-                (_, runs) => self.same_tile::<L, 1>([runs[0]], row),
+                (_, &[a, b, c, ..]) => self.same_tile::<L, 3>([a, b, c]),
+                _ => self.same_tile::<L, 1>([*first]),
             };
+            runs = &runs[done..];
         }
     }
 
     #[inline(always)]
-    fn same_tile<L: Lanes, const ROWS: usize>(&mut self, runs: [Run; ROWS], row: usize) -> usize {
+    fn same_tile<L: Lanes, const ROWS: usize>(&mut self, runs: [Run; ROWS]) -> usize {
         let mut sums = [L::splat(0.0); ROWS];
-        for (&at, gradients) in self.source_offsets.iter().zip(self.gradients) {
+        for (pixel, gradients) in self.pixels.iter().zip(self.gradients) {
             let gradients = L::load(gradients);
             for (sum, run) in sums.iter_mut().zip(&runs) {
-                *sum = L::load_padded(&self.source[at + run.start..]).mul_add(gradients, *sum);
+                let source = L::load_padded(&self.source[pixel.source + run.source..]);
+                *sum = source.mul_add(gradients, *sum);
             }
         }
-        self.add(sums, row)
-    }
-
-    /// Adds to the sums from `row` on, and says to how many.
-    #[inline(always)]
-    fn add<L: Lanes, const ROWS: usize>(&mut self, sums: [L; ROWS], row: usize) -> usize {
-        for (to, sum) in self.sums[row..row + ROWS].iter_mut().zip(sums) {
-            sum.add(L::load(to)).store(to);
+        for (sum, run) in sums.into_iter().zip(&runs) {
+            self.add(sum, run.weight);
         }
         ROWS
+    }
+
+    #[inline(always)]
+    fn add<L: Lanes>(&mut self, sum: L, row: usize) {
+        let to = &mut self.sums[row - self.first_row];
+        sum.add(L::load(to)).store(to);
     }
 }

@@ -5,11 +5,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::band::Band;
-use crate::channels::{Block, Channels, Direction};
-use crate::frame::Frame;
-use crate::lanes::LANES;
-use crate::lattice::Lattice;
-use crate::tile::{Run, WeightGradient};
+use crate::channels::{Block, Channels};
+use crate::direction::Direction;
+use crate::lanes::{LANES, first_lanes};
+use crate::plan::{Plans, Run};
+use crate::tile::WeightGradient;
 use crate::{Conv, ImageShape, Isa};
 
 /// Up to this many numbers, each share of the bands gets a weight gradient of its own, and these
@@ -22,14 +22,16 @@ const TASKS: usize = 16;
 /// So many bands are copied for all tasks before they share out the rows of the weight.
 const WAVE: usize = 64;
 
+/// Source and destination of a band, in numbers.
+const BAND_LEN: usize = 128 * 1024;
+
 /// Everything that does not change from task to task.
 struct Pass<'a> {
     isa: Isa,
     output: ImageShape,
     channels: Channels,
     blocks: Vec<Block>,
-    frame: Frame,
-    lattice: Lattice,
+    plans: Plans,
     x: &'a [f32],
     dy: &'a [f32],
 }
@@ -39,12 +41,12 @@ struct Pass<'a> {
 struct Operands {
     /// The frame's copy of the source.
     source: Vec<f32>,
-    /// The output's gradients for each block and each pixel.
+    /// The output's gradients for each block, each lattice and each of its pixels.
     gradients: Vec<[f32; LANES]>,
 }
 
-/// The gradients of some rows of the weight. Blocks lie one after the other, so that a tile's rows are
-/// contiguous, unlike in the weight itself.
+/// The gradients of some rows of the weight. Blocks lie one after the other, so that a tile's rows
+/// are contiguous, unlike in the weight itself.
 struct Sums {
     rows: Range<usize>,
     /// For each block and each row.
@@ -54,15 +56,13 @@ struct Sums {
 /// Adds the gradient of the weight to `dweight`.
 pub(crate) fn weight_gradient(conv: &Conv, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
     let (input, output) = (conv.input(), conv.output());
-    let stencils = conv.stencils(Direction::Forward);
     let channels = Channels::new(conv, Direction::Forward);
-    let largest = Band::largest(input, output, 1);
-    let frame = Frame::new(&stencils, input, largest, output.width);
-    let grids = [&stencils[0].grids[0], &stencils[1].grids[0]];
-    let lattice = Lattice::new(&stencils, grids, &frame, output, largest, channels.depth);
-    let (isa, blocks) = (Isa::current(), channels.blocks());
-    let pass = Pass { isa, output, channels, blocks, frame, lattice, x, dy };
-    let (bands, rows) = (largest.all(output), dweight.len() / output.channels);
+    let stencils = conv.stencils(Direction::Forward);
+    let bands = Band::divide(input, output, BAND_LEN);
+    let plans = Plans::new(&bands, &stencils, input, output, channels.depth);
+    let blocks = channels.blocks();
+    let pass = Pass { isa: Isa::current(), output, channels, blocks, plans, x, dy };
+    let rows = dweight.len() / output.channels;
     let sums = if dweight.len() <= SMALL_WEIGHT {
         pass.share_bands(&bands, rows)
     } else {
@@ -110,35 +110,41 @@ impl Pass<'_> {
     }
 
     fn load(&self, band: &Band, operands: &mut Operands) {
-        self.frame.load(self.x, band, &mut operands.source);
-        let pixels = band.pixels(self.output);
-        operands.gradients.resize(self.blocks.len() * pixels, [0.0; LANES]);
-        let dy = band.of(self.output, self.dy);
-        let panels = operands.gradients.chunks_exact_mut(pixels);
-        for (block, panel) in self.blocks.iter().zip(panels) {
-            for (packed, dy) in panel.iter_mut().zip(dy.chunks_exact(self.output.channels)) {
-                let dy = &dy[block.destination..][..block.columns];
-                packed[..block.columns].copy_from_slice(dy);
+        let plan = self.plans.of(band);
+        plan.frame.load(self.x, band, &mut operands.source);
+        let dy = band.part(self.output, self.dy);
+        operands.gradients.clear();
+        for block in &self.blocks {
+            for lattice in &plan.lattices {
+                let pixels = lattice.pixels(band.images).iter();
+                let pixels = pixels.map(|pixel| &dy[pixel.destination + block.destination..]);
+                let gradients = pixels.map(|dy| first_lanes(&dy[..block.columns]));
+                operands.gradients.extend(gradients);
             }
         }
     }
 
     /// Adds what the band contributes.
     fn add(&self, band: &Band, operands: &Operands, sums: &mut Sums) {
-        let runs = cut(&self.lattice.runs, &sums.rows);
-        let source = self.frame.loaded(self.x, band, &operands.source);
-        let (source_offsets, _) = self.lattice.offsets(band);
-        let panels = operands.gradients.chunks_exact(source_offsets.len());
-        let sums = sums.sums.chunks_exact_mut(sums.rows.len());
-        for ((block, gradients), sums) in self.blocks.iter().zip(panels).zip(sums) {
-            self.isa.run(WeightGradient {
-                mix: self.channels.mix,
-                source: &source[block.source..],
-                source_offsets,
-                runs: &runs,
-                gradients,
-                sums,
-            });
+        let plan = self.plans.of(band);
+        let source = plan.frame.loaded(self.x, band, &operands.source);
+        let mut gradients = &operands.gradients[..];
+        let Sums { rows, sums } = sums;
+        for (block, sums) in self.blocks.iter().zip(sums.chunks_exact_mut(rows.len())) {
+            for lattice in &plan.lattices {
+                let pixels = lattice.pixels(band.images);
+                let (of_lattice, rest) = gradients.split_at(pixels.len());
+                gradients = rest;
+                self.isa.run(WeightGradient {
+                    mix: self.channels.mix,
+                    runs: &cut(&lattice.runs, rows),
+                    source: &source[block.source..],
+                    pixels,
+                    gradients: of_lattice,
+                    sums,
+                    first_row: rows.start,
+                });
+            }
         }
     }
 
@@ -157,15 +163,13 @@ impl Pass<'_> {
     }
 }
 
-/// The part of the runs that holds these of their numbers.
-fn cut(runs: &[Run], numbers: &Range<usize>) -> Vec<Run> {
-    let mut first = 0;
+/// The part of the runs that meets these rows of the weight.
+fn cut(runs: &[Run], rows: &Range<usize>) -> Vec<Run> {
     let part = |run: &Run| {
-        let (start, end) = (numbers.start.max(first), numbers.end.min(first + run.len));
-        let part =
-            (start < end).then(|| Run { start: run.start + start - first, len: end - start });
-        first += run.len;
-        part
+        let start = rows.start.max(run.weight);
+        let end = rows.end.min(run.weight + run.len);
+        let source = run.source + start.saturating_sub(run.weight);
+        (start < end).then(|| Run { source, weight: start, len: end - start })
     };
     runs.iter().filter_map(part).collect()
 }

@@ -64,7 +64,7 @@ pub struct Loss<E: Dtype, D: Backend<E>, T> {
 /// # Errors
 ///
 /// [`Error::Shape`] for operands that do not match the logits, [`Error::Weights`] for weights whose
-/// sum is not positive, [`Error::Ops`] for a failing device.
+/// sum is not finite and positive, [`Error::Ops`] for a failing device.
 pub fn cross_entropy<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     logits: Matrix<E, D, T>,
     targets: &Matrix<f32, D>,
@@ -130,7 +130,7 @@ fn shares<D: Device<f32>>(
         }
     };
     let sum: f32 = weights.iter().sum();
-    if !(sum > 0.0) {
+    if sum <= 0.0 || !sum.is_finite() {
         return Err(Error::Weights(sum));
     }
     let shares = weights.into_iter().map(|w| w / sum).collect();

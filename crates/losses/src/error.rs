@@ -29,7 +29,7 @@ pub enum Error {
         expected: Vec<usize>,
     },
     /// Weights that cannot be normalised.
-    #[error("the weights of the samples sum to {0}, expected a positive number")]
+    #[error("the weights of the samples sum to {0}, expected a finite number above 0")]
     Weights(f32),
     /// An operator or the device failed.
     #[error(transparent)]

@@ -83,6 +83,7 @@ pub fn batch_norm_fixed<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 ) -> Result<FeatureMap<E, D, T>, Error> {
     let shape = *x.shape();
     check_channels("running mean", &statistics.mean, shape.3)?;
+    check_channels("running variance", &statistics.var, shape.3)?;
     let mean = D::from_f32(statistics.mean.clone())?.retaped::<T>();
     let var = D::from_f32(statistics.var.clone())?.retaped::<T>();
     let centred = flatten(x)?.try_sub(over_rows(mean, &shape)?).map_err(Error::device)?;

@@ -188,7 +188,7 @@ fn normalise<T: Tape<f32, Cpu>>(
     let (shift, mut tape) = parameter(affine.shift, tape)?;
     let (eps, activation) = (affine.eps, affine.activation);
     let mut y = vec![0.0; shape.num_elements()];
-    let addend = residual.as_ref().map(|r| slice(r));
+    let addend = residual.as_ref().map(slice);
     kernels::batch_norm(
         slice(&x),
         &stats,
@@ -302,4 +302,44 @@ fn take(buffer: &mut <Cpu as Storage<f32>>::Vec) -> Vec<f32> {
 /// has one error type, into which it must fit.
 fn checked(_: kernels::Error) -> CpuError {
     CpuError::WrongNumElements
+}
+
+#[cfg(test)]
+mod tests {
+    //! Nothing here calls a kernel, so that Miri can run it:
+    //! `MIRIFLAGS=-Zmiri-tree-borrows cargo +nightly miri test -p trickbag-ops --lib`.
+    use super::*;
+
+    type Dims = (usize, usize, usize, usize);
+
+    fn counted(shape: Dims) -> FeatureMap<f32, Cpu> {
+        Cpu::default().tensor_from_vec(count(shape), shape)
+    }
+
+    fn count(shape: Dims) -> Vec<f32> {
+        (0..shape.num_elements()).map(|i| i as f32).collect()
+    }
+
+    #[test]
+    fn a_slice_has_all_values_of_a_contiguous_tensor() {
+        for shape in [(2, 3, 4, 5), (1, 3, 1, 2), (4, 1, 1, 1), (1, 1, 1, 1), (2, 0, 3, 1)] {
+            let x = counted(shape);
+            let shared = x.clone().reshape_like(&(shape.num_elements(),));
+            assert_eq!(slice(&x), count(shape), "{shape:?}");
+            assert_eq!(slice(&shared), slice(&x), "{shape:?}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "callers make tensors contiguous")]
+    fn a_permuted_tensor_has_no_slice() {
+        slice(&counted((2, 3, 4, 5)).permute::<Dims, Axes4<0, 2, 1, 3>>());
+    }
+
+    #[test]
+    #[should_panic(expected = "callers make tensors contiguous")]
+    fn a_broadcast_tensor_has_no_slice() {
+        let row: Vector<f32, Cpu> = Cpu::default().ones_like(&(5,));
+        slice(&row.broadcast_like::<Dims, Axes3<0, 1, 2>>(&(2, 3, 4, 5)));
+    }
 }

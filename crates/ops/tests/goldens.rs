@@ -1,45 +1,25 @@
 //! Both forms of every operator against PyTorch, forward and backward.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod form;
 mod golden;
 
 use dfdx::prelude::*;
-use golden::{Golden, fill};
+use form::{Dims, FORMS, Form, Traced, formula, pull};
+use golden::Golden;
 use serde::Deserialize;
 use trickbag_ops::{
     Activation, Affine, Backend, BatchStatistics, Divisor, FeatureMap, Matrix, Rounding, Vector,
     Window, composed,
 };
 
-type Traced<S> = Tensor<S, f32, Cpu, OwnedTape<f32, Cpu>>;
 type Map = FeatureMap<f32, Cpu>;
 
 const TOLERANCE: f64 = 2e-5;
 const EPS: f32 = 1e-5;
 
-/// Which form of an operator a test runs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Form {
-    Fast,
-    Composed,
-}
-const FORMS: [Form; 2] = [Form::Fast, Form::Composed];
-
-fn formula<S: Shape>(tag: String, shape: S, offset: f64, gain: f64) -> Tensor<S, f32, Cpu> {
-    let values = fill(&tag, shape.num_elements(), offset, gain);
-    Cpu::default().tensor_from_vec(values, shape)
-}
-
-fn shape4([a, b, c, d]: [usize; 4]) -> (usize, usize, usize, usize) {
+fn shape4([a, b, c, d]: [usize; 4]) -> Dims {
     (a, b, c, d)
-}
-
-/// The gradients that flow back when `dy` flows into `y`.
-fn pull<S: Shape>(y: Traced<S>, dy: Tensor<S, f32, Cpu>) -> Gradients<f32, Cpu>
-where
-    S: ReduceShapeTo<(), S::AllAxes>,
-{
-    (y * dy).sum::<(), S::AllAxes>().backward()
 }
 
 #[derive(Deserialize)]
@@ -58,8 +38,8 @@ fn convolution() {
     let golden = Golden::<ConvCase>::read("tests/goldens/conv.safetensors");
     for (case, form) in golden.cases.iter().flat_map(|case| FORMS.map(|form| (case, form))) {
         let ConvCase { name, stride, padding, dilation, .. } = case;
-        let x = formula(format!("{name}/x"), shape4(case.x), 0.0, 1.0);
-        let w = formula(format!("{name}/w"), shape4(case.w), 0.0, 1.0);
+        let x = formula(&format!("{name}/x"), shape4(case.x), 0.0, 1.0);
+        let w = formula(&format!("{name}/w"), shape4(case.w), 0.0, 1.0);
         let kernel = [case.w[0], case.w[1]];
         let window = Window { kernel, stride: *stride, padding: *padding, dilation: *dilation };
         let traced = x.leaky_trace();
@@ -69,7 +49,7 @@ fn convolution() {
         }
         .unwrap();
         golden.check(&format!("{name}/y"), &y.as_vec(), TOLERANCE);
-        let dy = formula(format!("{name}/dy"), *y.shape(), 0.0, 1.0);
+        let dy = formula(&format!("{name}/dy"), *y.shape(), 0.0, 1.0);
         let gradients = pull(y, dy);
         golden.check(&format!("{name}/dx"), &gradients.get(&x).as_vec(), TOLERANCE);
         golden.check(&format!("{name}/dw"), &gradients.get(&w).as_vec(), TOLERANCE);
@@ -99,10 +79,10 @@ fn check_norm(golden: &Golden<NormCase>, case: &NormCase, form: Form) {
     // A mean of 1000 leaves f32 about 4 digits of deviation in the input itself.
     let tolerance = if case.x_offset == 0.0 { TOLERANCE } else { 1e-3 };
     let (shape, channels) = (shape4(case.x), (case.x[3],));
-    let x = formula(format!("{name}/x"), shape, case.x_offset, 1.0);
-    let scale: Vector<f32, Cpu> = formula(format!("{name}/scale"), channels, 1.0, 0.5);
-    let shift: Vector<f32, Cpu> = formula(format!("{name}/shift"), channels, 0.0, 0.5);
-    let residual = case.residual.then(|| formula(format!("{name}/residual"), shape, 0.0, 1.0));
+    let x = formula(&format!("{name}/x"), shape, case.x_offset, 1.0);
+    let scale: Vector<f32, Cpu> = formula(&format!("{name}/scale"), channels, 1.0, 0.5);
+    let shift: Vector<f32, Cpu> = formula(&format!("{name}/shift"), channels, 0.0, 0.5);
+    let residual = case.residual.then(|| formula(&format!("{name}/residual"), shape, 0.0, 1.0));
     let activation = if case.relu { Activation::Relu } else { Activation::Identity };
     let affine = Affine { scale: &scale, shift: &shift, eps: EPS, activation };
     let beside = residual.as_ref().map(|r: &Map| r.leaky_trace());
@@ -117,8 +97,8 @@ fn check_norm(golden: &Golden<NormCase>, case: &NormCase, form: Form) {
         y
     } else {
         let running = BatchStatistics {
-            mean: formula(format!("{name}/running_mean"), channels, 0.0, 0.5),
-            var: formula(format!("{name}/running_variance"), channels, 1.0, 0.5),
+            mean: formula(&format!("{name}/running_mean"), channels, 0.0, 0.5),
+            var: formula(&format!("{name}/running_variance"), channels, 1.0, 0.5),
         };
         match form {
             Form::Fast => Backend::batch_norm_fixed(x.leaky_trace(), &running, &affine, beside),
@@ -129,7 +109,7 @@ fn check_norm(golden: &Golden<NormCase>, case: &NormCase, form: Form) {
         .unwrap()
     };
     golden.check(&format!("{name}/y"), &y.as_vec(), tolerance);
-    let dy = formula(format!("{name}/dy"), shape, 0.0, 1.0);
+    let dy = formula(&format!("{name}/dy"), shape, 0.0, 1.0);
     let gradients = pull(y, dy);
     golden.check(&format!("{name}/dx"), &gradients.get(&x).as_vec(), tolerance);
     golden.check(&format!("{name}/dscale"), &gradients.get(&scale).as_vec(), tolerance);
@@ -162,7 +142,7 @@ fn pooling() {
     let golden = Golden::<PoolCase>::read("tests/goldens/pool.safetensors");
     for (case, form) in golden.cases.iter().flat_map(|case| FORMS.map(|form| (case, form))) {
         let name = &case.name;
-        let mut x = formula(format!("{name}/x"), shape4(case.x), 0.0, 1.0);
+        let mut x = formula(&format!("{name}/x"), shape4(case.x), 0.0, 1.0);
         if case.relu {
             x = x.relu();
         }
@@ -179,11 +159,7 @@ fn pooling() {
     }
 }
 
-fn window_pool(
-    case: &PoolCase,
-    form: Form,
-    x: Traced<(usize, usize, usize, usize)>,
-) -> Traced<(usize, usize, usize, usize)> {
+fn window_pool(case: &PoolCase, form: Form, x: Traced<Dims>) -> Traced<Dims> {
     let PoolCase { kernel, stride, padding, .. } = *case;
     let window = Window { kernel, stride, padding, dilation: [1, 1] };
     let rounding = if case.ceil_mode { Rounding::Ceil } else { Rounding::Floor };
@@ -200,7 +176,7 @@ fn window_pool(
 /// Checks `y` and returns the gradient of `x`.
 fn check_pool<S: Shape>(golden: &Golden<PoolCase>, name: &str, x: &Map, y: Traced<S>) -> Vec<f32> {
     golden.check(&format!("{name}/y"), &y.as_vec(), TOLERANCE);
-    let dy = formula(format!("{name}/dy"), *y.shape(), 0.0, 1.0);
+    let dy = formula(&format!("{name}/dy"), *y.shape(), 0.0, 1.0);
     pull(y, dy).get(x).as_vec()
 }
 
@@ -216,16 +192,16 @@ fn linear() {
     let golden = Golden::<LinearCase>::read("tests/goldens/linear.safetensors");
     for (case, form) in golden.cases.iter().flat_map(|case| FORMS.map(|form| (case, form))) {
         let name = &case.name;
-        let x: Matrix<f32, Cpu> = formula(format!("{name}/x"), case.x, 0.0, 1.0);
-        let w: Matrix<f32, Cpu> = formula(format!("{name}/w"), case.w, 0.0, 1.0);
-        let b: Vector<f32, Cpu> = formula(format!("{name}/b"), (case.w.1,), 0.0, 1.0);
+        let x: Matrix<f32, Cpu> = formula(&format!("{name}/x"), case.x, 0.0, 1.0);
+        let w: Matrix<f32, Cpu> = formula(&format!("{name}/w"), case.w, 0.0, 1.0);
+        let b: Vector<f32, Cpu> = formula(&format!("{name}/b"), (case.w.1,), 0.0, 1.0);
         let y = match form {
             Form::Fast => Backend::linear(x.leaky_trace(), &w, &b),
             Form::Composed => composed::linear(x.leaky_trace(), &w, &b),
         }
         .unwrap();
         golden.check(&format!("{name}/y"), &y.as_vec(), TOLERANCE);
-        let dy = formula(format!("{name}/dy"), *y.shape(), 0.0, 1.0);
+        let dy = formula(&format!("{name}/dy"), *y.shape(), 0.0, 1.0);
         let gradients = pull(y, dy);
         golden.check(&format!("{name}/dx"), &gradients.get(&x).as_vec(), TOLERANCE);
         golden.check(&format!("{name}/dw"), &gradients.get(&w).as_vec(), TOLERANCE);

@@ -1,4 +1,5 @@
 //! The loss scaler as a state machine: its trace, its laws and the settings that it refuses.
+#![allow(clippy::unwrap_used)]
 
 use trickbag_precision::{Error, LossScaler, ScalerSettings, StepOutcome};
 

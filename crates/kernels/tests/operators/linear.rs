@@ -59,7 +59,7 @@ fn refuses_slices_that_do_not_fit() {
     );
     assert_eq!(
         layer.forward(&[0.0; 6], &[0.0; 11], &[0.0; 4], &mut [0.0; 8]),
-        wrong("Conv::forward", "weight", 11, 12)
+        wrong("Linear::forward", "weight", 11, 12)
     );
     assert_eq!(
         layer.backward_weight(&[0.0; 6], &[0.0; 8], &mut [0.0; 12], &mut [0.0; 5]),

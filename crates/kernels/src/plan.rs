@@ -1,0 +1,155 @@
+//! What a band computes: which pixels see which taps, and where all of them lie in memory.
+
+use std::ops::Range;
+
+use crate::ImageShape;
+use crate::band::Band;
+use crate::frame::Frame;
+use crate::stencil::{Grid, Stencil};
+
+/// The plans of all bands.
+#[derive(Debug)]
+pub(crate) struct Plans {
+    band_rows: usize,
+    /// Bands with the same rows share one, whatever their images.
+    plans: Vec<Plan>,
+}
+
+/// What a band computes.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) frame: Frame,
+    pub(crate) lattices: Vec<Lattice>,
+}
+
+/// Pixels of a band that see the same taps: a grid of rows crossed with a grid of columns.
+#[derive(Debug)]
+pub(crate) struct Lattice {
+    pub(crate) runs: Vec<Run>,
+    /// Image by image.
+    pixels: Vec<Pixel>,
+    image_pixels: usize,
+}
+
+/// Numbers of taps that follow each other in memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    /// Where they begin, relative to the pixel's source.
+    pub(crate) source: usize,
+    /// Which row of the weight, or of its panels, the first one meets.
+    pub(crate) weight: usize,
+    pub(crate) len: usize,
+}
+
+/// A destination pixel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pixel {
+    /// Where its taps begin in the frame.
+    pub(crate) source: usize,
+    /// Where it lies in the band.
+    pub(crate) destination: usize,
+}
+
+impl Plans {
+    /// Plans the bands; each tap has `depth` numbers.
+    pub(crate) fn new(
+        bands: &[Band],
+        stencils: &[Stencil; 2],
+        source: ImageShape,
+        destination: ImageShape,
+        depth: usize,
+    ) -> Self {
+        let of_first_image = bands.iter().take_while(|band| band.image == 0);
+        let plan = |band| Planner { stencils, source, destination, band, depth }.plan();
+        Self { band_rows: bands[0].rows, plans: of_first_image.map(plan).collect() }
+    }
+
+    pub(crate) fn of(&self, band: &Band) -> &Plan {
+        &self.plans[band.row / self.band_rows]
+    }
+}
+
+impl Lattice {
+    /// The pixels of the band's images, which may be fewer than were planned for.
+    pub(crate) fn pixels(&self, images: usize) -> &[Pixel] {
+        &self.pixels[..images * self.image_pixels]
+    }
+}
+
+struct Planner<'a> {
+    stencils: &'a [Stencil; 2],
+    source: ImageShape,
+    destination: ImageShape,
+    band: &'a Band,
+    depth: usize,
+}
+
+impl Planner<'_> {
+    fn plan(&self) -> Plan {
+        let [rows, columns] = self.stencils;
+        let of_band =
+            |grid| (grid, rows.within(grid, self.band.row..self.band.row + self.band.rows));
+        let row_grids = rows.grids.iter().map(of_band).filter(|(_, within)| !within.is_empty());
+        let seen = row_grids.clone().map(|(grid, within)| rows.sources(grid, within));
+        let seen = seen.filter(|seen| !seen.is_empty());
+        let seen = seen.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        let frame = Frame::new(self.source, seen.unwrap_or_default());
+        let mut lattices = Vec::new();
+        for (row_grid, within) in row_grids {
+            for column_grid in &columns.grids {
+                let grids = [row_grid, column_grid];
+                lattices.push(Lattice {
+                    runs: self.runs(&frame, grids),
+                    pixels: self.pixels(&frame, grids, &within),
+                    image_pixels: within.len() * column_grid.count,
+                });
+            }
+        }
+        Plan { frame, lattices }
+    }
+
+    fn runs(&self, frame: &Frame, grids: [&Grid; 2]) -> Vec<Run> {
+        let [rows, columns] = self.stencils;
+        let mut runs: Vec<Run> = Vec::new();
+        for (row, kernel_row) in grids[0].taps.clone().enumerate() {
+            for (column, kernel_column) in grids[1].taps.clone().enumerate() {
+                let source = row * rows.spacing * frame.row_pitch
+                    + column * columns.spacing * frame.pixel_pitch;
+                let weight = (kernel_row * columns.kernel.len() + kernel_column) * self.depth;
+                let follows = |run: &&mut Run| {
+                    (run.source + run.len, run.weight + run.len) == (source, weight)
+                };
+                match runs.last_mut().filter(follows) {
+                    Some(run) => run.len += self.depth,
+                    None => runs.push(Run { source, weight, len: self.depth }),
+                }
+            }
+        }
+        runs
+    }
+
+    /// The pixels of both grids whose row is `within` the band.
+    fn pixels(&self, frame: &Frame, grids: [&Grid; 2], within: &Range<usize>) -> Vec<Pixel> {
+        let [rows, columns] = self.stencils;
+        let ImageShape { width, channels, .. } = self.destination;
+        let mut pixels = Vec::with_capacity(self.band.images * within.len() * grids[1].count);
+        for image in 0..self.band.images {
+            for row in within.clone() {
+                // A grid that sees padding only has no sources, and reads none.
+                let from = (grids[0].source + row * rows.stride).saturating_sub(frame.rows.start);
+                let from = image * frame.image_pitch + from * frame.row_pitch;
+                let to = grids[0].first + row * rows.step - self.band.row;
+                let to = (image * self.band.rows + to) * width;
+                pixels.extend((0..grids[1].count).map(|column| {
+                    let source = grids[1].source + column * columns.stride;
+                    let destination = grids[1].first + column * columns.step;
+                    Pixel {
+                        source: from + source * frame.pixel_pitch,
+                        destination: (to + destination) * channels,
+                    }
+                }));
+            }
+        }
+        pixels
+    }
+}

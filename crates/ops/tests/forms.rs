@@ -1,0 +1,274 @@
+//! The fast form of every operator against the composed one, forward and backward, on random
+//! shapes and windows.
+#![allow(clippy::unwrap_used)]
+
+mod form;
+mod golden;
+
+use dfdx::prelude::*;
+use form::{Dims, FORMS, Form, Traced, formula, pull};
+use golden::close;
+use proptest::array::uniform2;
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use trickbag_ops::{
+    Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Matrix, Rounding,
+    Vector, Window, composed,
+};
+
+const TOLERANCE: f64 = 1e-4;
+const EPS: f32 = 1e-5;
+
+/// An operator's output and gradients, by name.
+type Values = Vec<(&'static str, Vec<f32>)>;
+
+/// Both forms give the same values, or refuse with the same error.
+fn check(run: impl Fn(Form) -> Result<Values, Error>) {
+    let [fast, composed] = FORMS.map(run);
+    assert_eq!(fast.as_ref().err(), composed.as_ref().err());
+    for ((name, fast), (_, composed)) in
+        fast.unwrap_or_default().iter().zip(composed.unwrap_or_default())
+    {
+        let composed: Vec<_> = composed.into_iter().map(f64::from).collect();
+        close(name, fast, &composed, TOLERANCE);
+    }
+}
+
+/// The output, and the gradients of the feature map `x` and the other operands.
+fn values<S>(
+    y: Traced<S>,
+    x: &FeatureMap<f32, Cpu>,
+    others: &[(&'static str, Vector<f32, Cpu>)],
+) -> Values
+where
+    S: Shape + ReduceShapeTo<(), S::AllAxes>,
+{
+    let output = y.as_vec();
+    let dy = formula("dy", *y.shape(), 0.0, 1.0);
+    let gradients = pull(y, dy);
+    let mut values = vec![("y", output), ("dx", gradients.get(x).as_vec())];
+    values.extend(others.iter().map(|(name, operand)| (*name, gradients.get(operand).as_vec())));
+    values
+}
+
+/// Reshaped, a contiguous tensor keeps its identity on the tape.
+fn flat<S: Shape>(x: &Tensor<S, f32, Cpu>) -> Vector<f32, Cpu> {
+    x.clone().reshape_like(&(x.shape().num_elements(),))
+}
+
+fn images(sizes: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = (usize, [usize; 2])> {
+    (1..=3_usize, uniform2(sizes))
+}
+
+fn windows() -> impl Strategy<Value = Window> {
+    (uniform2(1..=4_usize), uniform2(1..=3_usize), uniform2(0..=2_usize), uniform2(1..=2_usize))
+        .prop_map(|(kernel, stride, padding, dilation)| Window {
+            kernel,
+            stride,
+            padding,
+            dilation,
+        })
+}
+
+/// Without gaps, and padded by at most half of the kernel.
+fn pool_windows() -> impl Strategy<Value = Window> {
+    windows().prop_map(|window| Window {
+        padding: [0, 1].map(|axis| window.padding[axis].min(window.kernel[axis] / 2)),
+        dilation: [1, 1],
+        ..window
+    })
+}
+
+/// Input and output channels: few per group, or any number in one group.
+fn groups() -> impl Strategy<Value = (usize, usize, usize)> {
+    prop_oneof![
+        (1..=4_usize, 1..=5_usize, 1..=5_usize).prop_map(|(g, i, o)| (g, g * i, g * o)),
+        (1..=20_usize).prop_map(|channels| (channels, channels, channels)),
+        (1..=40_usize, 1..=40_usize).prop_map(|(i, o)| (1, i, o)),
+    ]
+}
+
+fn activations() -> impl Strategy<Value = Activation> {
+    prop_oneof![Just(Activation::Identity), Just(Activation::Relu)]
+}
+
+/// Whether a batch norm adds a residual.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Beside {
+    Nothing,
+    Residual,
+}
+
+fn besides() -> impl Strategy<Value = Beside> {
+    prop_oneof![Just(Beside::Nothing), Just(Beside::Residual)]
+}
+
+/// Operands of a batch norm.
+struct Norm {
+    x: FeatureMap<f32, Cpu>,
+    scale: Vector<f32, Cpu>,
+    shift: Vector<f32, Cpu>,
+    residual: Option<FeatureMap<f32, Cpu>>,
+    activation: Activation,
+}
+
+impl Norm {
+    fn new(shape: Dims, activation: Activation, beside: Beside) -> Self {
+        let residual = beside == Beside::Residual;
+        Self {
+            x: formula("x", shape, 0.3, 1.0),
+            scale: formula("scale", (shape.3,), 1.0, 0.5),
+            shift: formula("shift", (shape.3,), 0.0, 0.5),
+            residual: residual.then(|| formula("residual", shape, 0.0, 1.0)),
+            activation,
+        }
+    }
+
+    fn affine(&self) -> Affine<'_, f32, Cpu> {
+        let Self { scale, shift, activation, .. } = self;
+        Affine { scale, shift, eps: EPS, activation: *activation }
+    }
+
+    fn values(&self, y: Traced<Dims>) -> Values {
+        let mut others = vec![("dscale", flat(&self.scale)), ("dshift", flat(&self.shift))];
+        others.extend(self.residual.as_ref().map(|residual| ("dresidual", flat(residual))));
+        values(y, &self.x, &others)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 48,
+        rng_seed: RngSeed::Fixed(1),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn convolution(
+        (batch, [h, w]) in images(1..=9),
+        window in windows(),
+        (groups, inputs, outputs) in groups(),
+    ) {
+        let x = formula("x", (batch, h, w, inputs), 0.0, 1.0);
+        let [kh, kw] = window.kernel;
+        let filter = formula("filter", (kh, kw, inputs / groups, outputs), 0.0, 1.0);
+        check(|form| {
+            let y = match form {
+                Form::Fast => Backend::conv2d(x.leaky_trace(), &filter, &window, groups),
+                Form::Composed => composed::conv2d(x.leaky_trace(), &filter, &window, groups),
+            }?;
+            Ok(values(y, &x, &[("dfilter", flat(&filter))]))
+        });
+    }
+
+    #[test]
+    fn batch_norm(
+        (batch, [h, w]) in (2..=3_usize, uniform2(2..=6_usize)),
+        channels in 1..=35_usize,
+        activation in activations(),
+        beside in besides(),
+    ) {
+        let norm = Norm::new((batch, h, w, channels), activation, beside);
+        check(|form| {
+            let (x, affine) = (norm.x.leaky_trace(), norm.affine());
+            let residual = norm.residual.as_ref().map(|r| r.leaky_trace());
+            let (y, statistics) = match form {
+                Form::Fast => Backend::batch_norm(x, &affine, residual),
+                Form::Composed => composed::batch_norm(x, &affine, residual),
+            }?;
+            let mut values = norm.values(y);
+            values.push(("mean", statistics.mean.as_vec()));
+            values.push(("variance", statistics.var.as_vec()));
+            Ok(values)
+        });
+    }
+
+    #[test]
+    fn batch_norm_fixed(
+        (batch, [h, w]) in images(1..=6),
+        channels in 1..=35_usize,
+        activation in activations(),
+        beside in besides(),
+    ) {
+        let norm = Norm::new((batch, h, w, channels), activation, beside);
+        let statistics = BatchStatistics {
+            mean: formula("mean", (channels,), 0.0, 0.5),
+            var: formula("variance", (channels,), 1.0, 0.5),
+        };
+        check(|form| {
+            let (x, affine) = (norm.x.leaky_trace(), norm.affine());
+            let residual = norm.residual.as_ref().map(|r| r.leaky_trace());
+            let y = match form {
+                Form::Fast => Backend::batch_norm_fixed(x, &statistics, &affine, residual),
+                Form::Composed => composed::batch_norm_fixed(x, &statistics, &affine, residual),
+            }?;
+            Ok(norm.values(y))
+        });
+    }
+
+    /// Small whole numbers, so that many values of a window are equal.
+    #[test]
+    fn max_pool(
+        (batch, [h, w]) in images(1..=9),
+        channels in 1..=35_usize,
+        window in pool_windows(),
+    ) {
+        let shape = (batch, h, w, channels);
+        let whole = formula("x", shape, 0.0, 3.0).as_vec().iter().map(|x| x.round()).collect();
+        let x = Cpu::default().tensor_from_vec::<Dims>(whole, shape);
+        check(|form| {
+            let y = match form {
+                Form::Fast => Backend::max_pool(x.leaky_trace(), &window),
+                Form::Composed => composed::max_pool(x.leaky_trace(), &window),
+            }?;
+            Ok(values(y, &x, &[]))
+        });
+    }
+
+    #[test]
+    fn avg_pool(
+        (batch, [h, w]) in images(1..=9),
+        channels in 1..=35_usize,
+        window in pool_windows(),
+        rounding in prop_oneof![Just(Rounding::Floor), Just(Rounding::Ceil)],
+        divisor in prop_oneof![Just(Divisor::Window), Just(Divisor::Valid)],
+    ) {
+        let x = formula("x", (batch, h, w, channels), 0.0, 1.0);
+        check(|form| {
+            let traced = x.leaky_trace();
+            let y = match form {
+                Form::Fast => Backend::avg_pool(traced, &window, rounding, divisor),
+                Form::Composed => composed::avg_pool(traced, &window, rounding, divisor),
+            }?;
+            Ok(values(y, &x, &[]))
+        });
+    }
+
+    #[test]
+    fn global_avg_pool((batch, [h, w]) in images(1..=9), channels in 1..=70_usize) {
+        let x = formula("x", (batch, h, w, channels), 0.0, 1.0);
+        check(|form| {
+            let y = match form {
+                Form::Fast => Backend::global_avg_pool(x.leaky_trace()),
+                Form::Composed => composed::global_avg_pool(x.leaky_trace()),
+            }?;
+            Ok(values(y, &x, &[]))
+        });
+    }
+
+    #[test]
+    fn linear(batch in 1..=9_usize, inputs in 1..=70_usize, outputs in 1..=40_usize) {
+        let x: Matrix<f32, Cpu> = formula("x", (batch, inputs), 0.0, 1.0);
+        let weight = formula("weight", (inputs, outputs), 0.0, 1.0);
+        let bias = formula("bias", (outputs,), 0.0, 1.0);
+        let image = x.clone().reshape_like(&(batch, 1, 1, inputs));
+        check(|form| {
+            let y = match form {
+                Form::Fast => Backend::linear(x.leaky_trace(), &weight, &bias),
+                Form::Composed => composed::linear(x.leaky_trace(), &weight, &bias),
+            }?;
+            Ok(values(y, &image, &[("dweight", flat(&weight)), ("dbias", flat(&bias))]))
+        });
+    }
+}
