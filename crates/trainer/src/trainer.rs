@@ -110,7 +110,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
                 self.progress.seconds += clock.elapsed().as_secs_f64();
                 clock = Instant::now();
                 watch(&Record::Step(self.step_record(epoch, loss)))?;
-                let mid_epoch = self.progress.step % plan.steps_per_epoch != 0;
+                let mid_epoch = !self.progress.step.is_multiple_of(plan.steps_per_epoch);
                 if mid_epoch && stop.load(Ordering::Relaxed) {
                     self.save_last(checkpoints)?;
                     return Ok(Outcome::Stopped);
