@@ -183,6 +183,15 @@ fn statistics_survive_an_extreme_first_pixel() {
 }
 
 #[test]
+fn statistics_of_nan_are_nan() {
+    for isa in Isa::available() {
+        let stats = isa.scope(|| batch_norm_stats(&[1.0, 0.0, f32::NAN, 0.0], 2)).unwrap().unwrap();
+        assert!(stats.mean[0].is_nan() && stats.var[0].is_nan(), "{isa:?}");
+        assert_eq!((stats.mean[1], stats.var[1]), (0.0, 0.0), "{isa:?}");
+    }
+}
+
+#[test]
 fn gradient_matches_finite_differences() {
     let case = Case {
         pixels: 6,
