@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use dfdx::prelude::Cpu;
 use rayon::ThreadPoolBuilder;
-use trickbag_data::{Dataset, Keep, Source};
+use tempfile::TempDir;
+use trickbag_data::{Dataset, Idx, Keep, Source};
 use trickbag_recipe::{Document, Plan};
 use trickbag_report::Record;
 use trickbag_trainer::{BEST, Error, LAST, MODEL, Outcome, Trainer};
 
 const STEPS_PER_EPOCH: u64 = 5;
 const RECIPE: &str = r#"Recipe(
-    name: "tiny", seed: 3, data: Mnist10k, augment: [PadCrop(2)],
-    model: ResNet(depth: 8, stem: Cifar, width: 2), batch_size: 1700, epochs: 2,
+    name: "tiny", seed: 3, data: Idx(path: "tiny"), augment: [PadCrop(2)],
+    model: ResNet(depth: 8, stem: Cifar, width: 4), batch_size: 20, epochs: 2,
     optimizer: Sgd(lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4),
     tricks: [Warmup(epochs: 1), CosineAnnealing, LabelSmoothing(0.1), NoBiasDecay, ZeroGamma],
 )"#;
@@ -24,8 +25,25 @@ fn plan(recipe: &str, data: &Dataset) -> Plan {
     Plan::new(&Document::new("tiny.ron", recipe).unwrap(), data.facts()).unwrap()
 }
 
+/// 100 images of 12 by 12 pixels to train and 30 to validate, in three classes.
 fn open() -> Dataset {
-    Dataset::open(&Source::Mnist10k, Keep::Decoded).unwrap()
+    let folder = tempfile::tempdir().unwrap();
+    for (split, count) in [("train", 100), ("t10k", 30)] {
+        let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8;
+        let images = (0..count * 144).map(|i| pixel(i) / 4 + 60 * (i / 144 % 3) as u8);
+        write_idx(&folder, &format!("{split}-images-idx3-ubyte"), &[count, 12, 12], images);
+        let labels = (0..count).map(|i| (i % 3) as u8);
+        write_idx(&folder, &format!("{split}-labels-idx1-ubyte"), &[count], labels);
+    }
+    let path = folder.path().to_owned();
+    Dataset::open(&Source::Idx(Idx { path }), Keep::Decoded).unwrap()
+}
+
+fn write_idx(folder: &TempDir, name: &str, sizes: &[u32], values: impl Iterator<Item = u8>) {
+    let mut bytes = vec![0, 0, 8, sizes.len() as u8];
+    bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
+    bytes.extend(values);
+    std::fs::write(folder.path().join(name), bytes).unwrap();
 }
 
 /// Trains from what `folder` holds, on `threads` threads, and stops after step `stop_after`.
@@ -107,8 +125,9 @@ fn a_large_learning_rate_ends_with_an_explanation() {
     let folder = tempfile::tempdir().unwrap();
     let plan = plan(
         r#"Recipe(
-            name: "tiny", seed: 3, data: Mnist10k, model: ResNet(depth: 8, stem: Cifar, width: 2),
-            batch_size: 1700, epochs: 2, optimizer: Sgd(lr: 1e30),
+            name: "tiny", seed: 3, data: Idx(path: "tiny"),
+            model: ResNet(depth: 8, stem: Cifar, width: 4),
+            batch_size: 20, epochs: 2, optimizer: Sgd(lr: 1e30),
         )"#,
         &data,
     );

@@ -214,8 +214,8 @@ fn killed_anywhere_a_resumed_run_ends_in_the_same_bytes() {
     assert!(unbroken.run(&["--threads", "2"]).status.success());
     let result =
         |place: &Place, file: &str| fs::read(place.path("runs/tiny/1").join(file)).unwrap();
-    // An epoch gives six records. Before the first checkpoint, around it, and near the end.
-    for records in [0, 3, 6, 7, 11] {
+    // An epoch gives six records: before the first checkpoint, and after it.
+    for records in [0, 3, 7] {
         let killed = Place::new(RECIPE);
         kill_after(&killed, &["--threads", "1"], records);
         let output = killed.run(&["--resume", "1", "--threads", "2"]);
