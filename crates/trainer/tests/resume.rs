@@ -29,8 +29,8 @@ fn plan(recipe: &str, data: &Dataset) -> Plan {
 fn open() -> Dataset {
     let folder = tempfile::tempdir().unwrap();
     for (split, count) in [("train", 100), ("t10k", 30)] {
-        let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8;
-        let images = (0..count * 144).map(|i| pixel(i) / 4 + 60 * (i / 144 % 3) as u8);
+        let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 26) as u8;
+        let images = (0..count * 144).map(|i| pixel(i) + 60 * (i / 144 % 3) as u8);
         write_idx(&folder, &format!("{split}-images-idx3-ubyte"), &[count, 12, 12], images);
         let labels = (0..count).map(|i| (i % 3) as u8);
         write_idx(&folder, &format!("{split}-labels-idx1-ubyte"), &[count], labels);

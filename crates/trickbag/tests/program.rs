@@ -9,20 +9,39 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const RECIPE: &str = r#"Recipe(
-    name: "tiny", seed: 3, data: Mnist10k, augment: [PadCrop(2)],
-    model: ResNet(depth: 8, stem: Cifar, width: 2),
-    batch_size: 1700, epochs: 2,
+    name: "tiny", seed: 3, data: Idx(path: "digits"), augment: [PadCrop(2)],
+    model: ResNet(depth: 8, stem: Cifar, width: 4),
+    batch_size: 20, epochs: 2,
     optimizer: Sgd(lr: 0.05, momentum: 0.9),
 )"#;
 
-/// A folder with `tiny.ron` in it, where the program runs.
+/// Updates of an epoch of [`RECIPE`], each of which gives a record, as does the epoch's end.
+const STEPS: usize = 100;
+
+/// A folder with `tiny.ron` and small images in it, where the program runs.
 struct Place(TempDir);
 
 impl Place {
     fn new(recipe: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("tiny.ron"), recipe).unwrap();
-        Self(folder)
+        let place = Self(folder);
+        fs::create_dir(place.path("digits")).unwrap();
+        for (split, count) in [("train", 20 * STEPS as u32), ("t10k", 30)] {
+            let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 26) as u8;
+            let images = (0..count * 144).map(|i| pixel(i) + 60 * (i / 144 % 3) as u8);
+            place.write_idx(&format!("{split}-images-idx3-ubyte"), &[count, 12, 12], images);
+            let labels = (0..count).map(|i| (i % 3) as u8);
+            place.write_idx(&format!("{split}-labels-idx1-ubyte"), &[count], labels);
+        }
+        place
+    }
+
+    fn write_idx(&self, name: &str, sizes: &[u32], values: impl Iterator<Item = u8>) {
+        let mut bytes = vec![0, 0, 8, sizes.len() as u8];
+        bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
+        bytes.extend(values);
+        fs::write(self.path("digits").join(name), bytes).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -112,8 +131,13 @@ fn explains_without_training() {
 fn refuses_bad_recipes_and_flags() {
     let cases: [(&str, &str, &[&str], &[&str]); 8] = [
         ("epochs: 2", "epoch: 2", &[], &["tiny.ron:4:", "`epoch`", "did you mean `epochs`"]),
-        ("batch_size: 1700", "batch_size: 8501", &[], &["tiny.ron:4:", "8501", "8500"]),
-        ("Mnist10k", "ImageFolder(path: \"absent\", size: 32)", &[], &["absent", "train"]),
+        ("batch_size: 20", "batch_size: 2001", &[], &["tiny.ron:4:", "2001", "2000"]),
+        (
+            "Idx(path: \"digits\")",
+            "ImageFolder(path: \"absent\", size: 32)",
+            &[],
+            &["absent", "train"],
+        ),
         ("", "", &["--set", "batch_sise=64"], &["--set batch_sise=64", "`batch_size`"]),
         ("", "", &["--device", "cuda"], &["CUDA"]),
         ("", "", &["--device", "tpu"], &["tpu", "cuda:N"]),
@@ -178,9 +202,9 @@ fn a_diverging_training_fails_with_an_explanation() {
 
 #[test]
 fn refuses_the_checkpoint_of_another_model_and_keeps_it() {
-    let [place, other] = [RECIPE, &RECIPE.replace("width: 2", "width: 4")].map(Place::new);
+    let [place, other] = [RECIPE, &RECIPE.replace("width: 4", "width: 8")].map(Place::new);
     for place in [&place, &other] {
-        kill_after(place, &[], 7);
+        kill_after(place, &[], STEPS + 2);
     }
     let checkpoint = |place: &Place| place.path("runs/tiny/1/checkpoints/last.safetensors");
     fs::copy(checkpoint(&other), checkpoint(&place)).unwrap();
@@ -214,8 +238,8 @@ fn killed_anywhere_a_resumed_run_ends_in_the_same_bytes() {
     assert!(unbroken.run(&["--threads", "2"]).status.success());
     let result =
         |place: &Place, file: &str| fs::read(place.path("runs/tiny/1").join(file)).unwrap();
-    // An epoch gives six records: before the first checkpoint, and after it.
-    for records in [0, 3, 7] {
+    // Before the first checkpoint, around it, and after it.
+    for records in [0, STEPS / 2, STEPS + 1, STEPS + STEPS / 5] {
         let killed = Place::new(RECIPE);
         kill_after(&killed, &["--threads", "1"], records);
         let output = killed.run(&["--resume", "1", "--threads", "2"]);
@@ -225,7 +249,7 @@ fn killed_anywhere_a_resumed_run_ends_in_the_same_bytes() {
             assert!(a == b, "{file} differs after a kill at {records} records");
         }
         let lines = String::from_utf8(result(&killed, "metrics.jsonl")).unwrap();
-        assert_eq!(lines.lines().count(), 12, "each step and epoch once");
+        assert_eq!(lines.lines().count(), 2 * (STEPS + 1), "each step and epoch once");
     }
 }
 
