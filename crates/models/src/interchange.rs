@@ -1,6 +1,6 @@
 //! Values to and from torchvision's names and shapes, as a list or a safetensors file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use dfdx::prelude::Device;
 use safetensors::tensor::TensorView;
@@ -81,14 +81,7 @@ impl Network {
         parameters: &Parameters<f32, D>,
         statistics: &RunningStatistics<D>,
     ) -> Result<Vec<u8>, Error> {
-        let tensors = self.export(parameters, statistics);
-        let bytes: Vec<Vec<u8>> = tensors.iter().map(NamedTensor::to_le_bytes).collect();
-        let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
-            TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)
-                .map(|view| (&tensor.name, view))
-        });
-        let views: Vec<_> = views.collect::<Result<_, _>>().map_err(Error::file)?;
-        safetensors::serialize(views, None).map_err(Error::file)
+        NamedTensor::serialize(&self.export(parameters, statistics), None)
     }
 
     /// [`Network::import`] from the bytes of a safetensors file, for instance one of torchvision's
@@ -111,9 +104,23 @@ impl Network {
 }
 
 impl NamedTensor {
-    /// The values as little-endian bytes, the way safetensors stores them.
-    pub fn to_le_bytes(&self) -> Vec<u8> {
-        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
+    /// The bytes of a safetensors file with these tensors. Metadata of more than one entry have no
+    /// fixed order, so that the bytes vary.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] where the tensors cannot be written in that format.
+    pub fn serialize(
+        tensors: &[Self],
+        metadata: Option<HashMap<String, String>>,
+    ) -> Result<Vec<u8>, Error> {
+        let bytes: Vec<_> = tensors.iter().map(Self::to_le_bytes).collect();
+        let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
+            let view = TensorView::new(Dtype::F32, tensor.shape.clone(), bytes)?;
+            Ok((&tensor.name, view))
+        });
+        let views: Vec<_> = views.collect::<Result<_, _>>().map_err(Error::file)?;
+        safetensors::serialize(views, metadata).map_err(Error::file)
     }
 
     /// Reads a tensor of a safetensors file.
@@ -132,6 +139,10 @@ impl NamedTensor {
         let (chunks, _) = view.data().as_chunks::<4>();
         let values = chunks.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         Ok(Self { name: name.to_owned(), shape: view.shape().to_vec(), values })
+    }
+
+    fn to_le_bytes(&self) -> Vec<u8> {
+        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
     }
 }
 

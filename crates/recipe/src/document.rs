@@ -8,7 +8,7 @@ mod syntax;
 use std::fs;
 use std::ops::Range;
 
-use trickbag_data::Facts;
+use trickbag_data::{Dataset, Facts, Keep};
 
 use self::outline::{Body, Node};
 use self::path::{Path, Step};
@@ -131,8 +131,21 @@ impl Document {
     ///
     /// [`Problem::Data`] at the recipe's `data`.
     pub fn facts(&self) -> Result<Facts, Error> {
-        let facts = self.recipe().data.facts();
-        facts.map_err(|error| self.error(Problem::Data(error).at("data")))
+        self.at_data(self.recipe().data.facts())
+    }
+
+    /// The recipe's data set, read, checked and decoded as its `augment` needs it.
+    ///
+    /// # Errors
+    ///
+    /// [`Problem::Data`] at the recipe's `data`.
+    pub fn open_data(&self) -> Result<Dataset, Error> {
+        let Recipe { data, augment, .. } = self.recipe();
+        self.at_data(Dataset::open(data, Keep::for_augment(augment)))
+    }
+
+    fn at_data<T>(&self, found: Result<T, trickbag_data::Error>) -> Result<T, Error> {
+        found.map_err(|error| self.error(Problem::Data(error).at("data")))
     }
 
     /// The error of a fault whose paths start at the recipe.

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use dfdx::dtypes::Dtype;
-use safetensors::tensor::TensorView;
-use safetensors::{SafeTensorError, SafeTensors};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use trickbag_models::NamedTensor;
 use trickbag_ops::Backend;
@@ -81,22 +80,14 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             progress: self.progress.clone(),
         };
         let path = folder.join(LAST);
-        let refused = |reason| Error::NotACheckpoint { path: path.clone(), reason };
-        let header = serde_json::to_string(&header).map_err(|e| refused(e.to_string()))?;
+        let header = serde_json::to_string(&header)
+            .map_err(|e| Error::NotACheckpoint { path: path.clone(), reason: e.to_string() })?;
         let metadata = HashMap::from([(KEY.to_owned(), header)]);
-        let bytes = serialize(&self.tensors(), metadata).map_err(|e| refused(e.to_string()))?;
+        let bytes = NamedTensor::serialize(&self.tensors(), Some(metadata))?;
         Ok(write_atomic(&path, &bytes)?)
     }
 
-    pub(crate) fn save_best(&self, folder: &Path) -> Result<(), Error> {
-        self.save_network(&folder.join(BEST))
-    }
-
-    pub(crate) fn save_model(&self, folder: &Path) -> Result<(), Error> {
-        self.save_network(&folder.join(MODEL))
-    }
-
-    fn save_network(&self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn save_network(&self, path: &Path) -> Result<(), Error> {
         let bytes = self.plan.network.to_safetensors(&self.parameters, &self.statistics)?;
         Ok(write_atomic(path, &bytes)?)
     }
@@ -121,19 +112,6 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
 /// Optimiser state keeps Trickbag's layout: only Trickbag reads it.
 fn slot_name(slot: &str, parameter: &str) -> String {
     format!("{OF_OPTIMIZER}{slot}.{parameter}")
-}
-
-fn serialize(
-    tensors: &[NamedTensor],
-    metadata: HashMap<String, String>,
-) -> Result<Vec<u8>, SafeTensorError> {
-    let bytes: Vec<_> = tensors.iter().map(NamedTensor::to_le_bytes).collect();
-    let views = tensors.iter().zip(&bytes).map(|(tensor, bytes)| {
-        let view = TensorView::new(safetensors::Dtype::F32, tensor.shape.clone(), bytes)?;
-        Ok((&tensor.name, view))
-    });
-    let views: Vec<_> = views.collect::<Result<_, SafeTensorError>>()?;
-    safetensors::serialize(views, Some(metadata))
 }
 
 fn header(bytes: &[u8]) -> Result<Header, String> {

@@ -18,7 +18,7 @@ use trickbag_precision::{backward, working_copy};
 use trickbag_recipe::Plan;
 use trickbag_report::{EpochRecord, Record, StepRecord};
 
-use crate::{Error, Score};
+use crate::{BEST, Error, MODEL, Score};
 
 /// A plan in training: parameters, statistics, optimiser state, and how far it has come.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
                 return Ok(Outcome::Stopped);
             }
         }
-        self.save_model(checkpoints)?;
+        self.save_network(&checkpoints.join(MODEL))?;
         Ok(Outcome::Finished)
     }
 
@@ -189,7 +189,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         let best_top1 = if better { Some(val.top1()) } else { self.progress.best_top1 };
         self.progress = Progress { step, best_top1, ..Progress::default() };
         if better {
-            self.save_best(checkpoints)?;
+            self.save_network(&checkpoints.join(BEST))?;
         }
         self.save_last(checkpoints)
     }

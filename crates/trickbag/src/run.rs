@@ -5,7 +5,7 @@ use std::thread::available_parallelism;
 
 use anyhow::anyhow;
 use dfdx::dtypes::Dtype;
-use trickbag_data::{Dataset, Keep};
+use trickbag_data::Dataset;
 use trickbag_ops::Backend;
 use trickbag_recipe::{Document, Plan};
 use trickbag_report::{MetricsFile, RunFacts, Summary, peak_rss, read, result_page, write_atomic};
@@ -52,9 +52,7 @@ fn threads(options: &Run) -> Result<usize, Failure> {
 }
 
 fn open(document: &Document) -> Result<Dataset, Failure> {
-    let recipe = document.recipe();
-    document.facts().input()?; // the quick look, whose errors name the recipe's line
-    let data = Dataset::open(&recipe.data, Keep::for_augment(&recipe.augment)).input()?;
+    let data = document.open_data().input()?;
     let skipped = data.skipped();
     if !skipped.files.is_empty() {
         eprintln!("warning: {skipped}");
