@@ -1,13 +1,10 @@
 //! Bands: the pieces of a destination image batch that are computed one at a time, by any thread.
 
 use crate::ImageShape;
-use crate::tile::TILE_PIXELS;
-
-/// So many bands at least, if there are rows enough, for the threads to share evenly.
-const MIN_BANDS: usize = 8;
+use crate::correlate_tiles::TILE_PIXELS;
 
 /// Images of up to so many pixels come in fours, so that even their corners make a tile.
-const SMALL_IMAGE: usize = 256;
+const SMALL_IMAGE: usize = 64;
 
 /// Some rows of one image, or all rows of some images; contiguous in memory.
 #[derive(Debug, Clone, Copy)]
@@ -19,11 +16,10 @@ pub(crate) struct Band {
 }
 
 impl Band {
-    /// Divides the destination into bands of about `len` source and destination numbers. The bands
-    /// depend on the shapes alone, never on the number of threads. The first is the largest.
-    pub(crate) fn divide(source: ImageShape, destination: ImageShape, len: usize) -> Vec<Self> {
+    /// Divides the destination into about so many bands of equal size, fewer if it has too few rows.
+    /// The first is the largest.
+    pub(crate) fn divide(destination: ImageShape, bands: usize) -> Vec<Self> {
         let ImageShape { batch, height, width, .. } = destination;
-        let bands = ((source.len() + destination.len()) / len).max(MIN_BANDS);
         let (mut band_images, mut band_rows) = (1, height);
         if bands > batch {
             band_rows = height.div_ceil(bands.div_ceil(batch));
@@ -48,8 +44,12 @@ impl Band {
 
     /// The band's numbers within the whole destination.
     pub(crate) fn part<'a>(&self, destination: ImageShape, data: &'a [f32]) -> &'a [f32] {
-        let first = (self.image * destination.height + self.row) * destination.width;
-        &data[first * destination.channels..][..self.len(destination)]
+        &data[self.first(destination)..][..self.len(destination)]
+    }
+
+    /// Where the band's numbers begin within the whole destination.
+    pub(crate) fn first(&self, destination: ImageShape) -> usize {
+        (self.image * destination.height + self.row) * destination.width * destination.channels
     }
 
     fn len(&self, destination: ImageShape) -> usize {

@@ -3,7 +3,15 @@
 use crate::Conv;
 use crate::direction::Direction;
 use crate::lanes::LANES;
-use crate::tile::Mix;
+
+/// Which source channels a destination channel sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mix {
+    /// All those of its group.
+    Group,
+    /// The same one only.
+    Same,
+}
 
 /// How source and destination channels hang together.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@ use crate::error::check_lengths;
 use crate::image::check_addressable;
 use crate::stencil::Stencil;
 use crate::weight_gradient::weight_gradient;
+use crate::winograd::{self, Geometry};
 use crate::{Error, ImageShape, Window};
 
 /// A convolution of fixed, validated geometry.
@@ -104,7 +105,10 @@ impl Conv {
             "Conv::forward",
             &[("x", x.len(), input), ("weight", weight.len(), weights), ("y", y.len(), output)],
         )?;
-        correlate(self, Direction::Forward, x, weight, y);
+        match Geometry::new(self, Direction::Forward) {
+            Some(geometry) => winograd::correlate(&geometry, Direction::Forward, x, weight, y),
+            None => correlate(self, Direction::Forward, x, weight, y),
+        }
         Ok(())
     }
 
@@ -119,7 +123,10 @@ impl Conv {
             "Conv::backward_input",
             &[("dy", dy.len(), output), ("weight", weight.len(), weights), ("dx", dx.len(), input)],
         )?;
-        correlate(self, Direction::Backward, dy, weight, dx);
+        match Geometry::new(self, Direction::Backward) {
+            Some(geometry) => winograd::correlate(&geometry, Direction::Backward, dy, weight, dx),
+            None => correlate(self, Direction::Backward, dy, weight, dx),
+        }
         Ok(())
     }
 
@@ -134,7 +141,10 @@ impl Conv {
             "Conv::backward_weight",
             &[("x", x.len(), input), ("dy", dy.len(), output), ("dweight", dweight.len(), weights)],
         )?;
-        weight_gradient(self, x, dy, dweight);
+        match Geometry::new(self, Direction::Forward) {
+            Some(geometry) => winograd::weight_gradient(&geometry, x, dy, dweight),
+            None => weight_gradient(self, x, dy, dweight),
+        }
         Ok(())
     }
 

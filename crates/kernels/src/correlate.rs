@@ -4,15 +4,22 @@ use rayon::prelude::*;
 
 use crate::band::{self, Band};
 use crate::channels::{Block, Channels};
+use crate::correlate_tiles::{Correlate, Write};
 use crate::direction::Direction;
+use crate::frame::Aliasing;
 use crate::lanes::LANES;
 use crate::plan::{Plan, Plans};
 use crate::stencil::Stencil;
-use crate::tile::{Correlate, Write};
 use crate::{Conv, Isa};
 
 /// Source and destination of a band, in numbers, should stay in a core's second-level cache.
 const BAND_LEN: usize = 64 * 1024;
+
+/// So many bands at least, whatever the number of threads, for these to share evenly.
+const MIN_BANDS: usize = 8;
+
+/// From so many blocks on it pays to copy sources that would alias in the cache.
+const MANY_BLOCKS: usize = 8;
 
 /// Everything that does not change from band to band.
 struct Pass<'a> {
@@ -33,9 +40,9 @@ pub(crate) fn correlate(
     weight: &[f32],
     destination: &mut [f32],
 ) {
-    let (from, to) = match direction {
-        Direction::Forward => (conv.input(), conv.output()),
-        Direction::Backward => (conv.output(), conv.input()),
+    let (from, to, write) = match direction {
+        Direction::Forward => (conv.input(), conv.output(), Write::Overwrite),
+        Direction::Backward => (conv.output(), conv.input(), Write::Add),
     };
     let stencils = conv.stencils(direction);
     if stencils.iter().any(|axis| axis.kernel.is_empty()) {
@@ -44,19 +51,11 @@ pub(crate) fn correlate(
     }
     let channels = Channels::new(conv, direction);
     let blocks = channels.blocks();
-    let pass = Pass {
-        isa: Isa::current(),
-        write: match direction {
-            Direction::Forward => Write::Overwrite,
-            Direction::Backward => Write::Add,
-        },
-        channels,
-        panels: pack(&stencils, conv.window().kernel[1], channels, &blocks, weight),
-        blocks,
-        source,
-    };
-    let bands = Band::divide(from, to, BAND_LEN);
-    let plans = Plans::new(&bands, &stencils, from, to, channels.depth);
+    let bands = Band::divide(to, ((from.len() + to.len()) / BAND_LEN).max(MIN_BANDS));
+    let aliasing = if blocks.len() < MANY_BLOCKS { Aliasing::Accept } else { Aliasing::Avoid };
+    let plans = Plans::new(&bands, &stencils, from, to, channels.depth, aliasing);
+    let panels = pack(&stencils, conv.window().kernel[1], channels, &blocks, weight);
+    let pass = Pass { isa: Isa::current(), write, channels, blocks, panels, source };
     let parts = band::split(&bands, to, destination);
     parts.into_par_iter().for_each_init(Vec::new, |copy, (band, part)| {
         pass.run(plans.of(&band), &band, part, copy);
@@ -87,19 +86,15 @@ impl Pass<'_> {
     /// Computes one band, which is `part` of the destination.
     fn run(&self, plan: &Plan, band: &Band, part: &mut [f32], copy: &mut Vec<f32>) {
         plan.frame.load(self.source, band, copy);
-        let source = plan.frame.loaded(self.source, band, copy);
-        let depth = self.panels.len() / self.blocks.len();
-        for (block, panel) in self.blocks.iter().zip(self.panels.chunks_exact(depth)) {
-            self.isa.run(Correlate {
-                mix: self.channels.mix,
-                write: self.write,
-                lattices: &plan.lattices,
-                images: band.images,
-                source: &source[block.source..],
-                panel,
-                destination: &mut part[block.destination..],
-                columns: block.columns,
-            });
-        }
+        self.isa.run(Correlate {
+            mix: self.channels.mix,
+            write: self.write,
+            blocks: &self.blocks,
+            panels: &self.panels,
+            lattices: &plan.lattices,
+            images: band.images,
+            source: plan.frame.view(self.source, band, copy),
+            destination: part,
+        });
     }
 }

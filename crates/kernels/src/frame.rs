@@ -8,10 +8,18 @@ use crate::lanes::LANES;
 
 /// Pixels a multiple of so many numbers apart fall into the same few sets of the first-level cache,
 /// and the sixteen pixels of a tile push each other out of it.
-const ALIASED: usize = 512;
+const ALIASED: usize = 256;
+
+/// What to do about pixels that would alias in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aliasing {
+    Accept,
+    /// Copy them apart.
+    Avoid,
+}
 
 /// Some rows of each image of a band: as they lie in the source, or copied with a gap after each
-/// pixel where the pixels would alias in the cache.
+/// pixel.
 #[derive(Debug)]
 pub(crate) struct Frame {
     source: ImageShape,
@@ -25,8 +33,9 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(source: ImageShape, rows: Range<usize>) -> Self {
-        let in_place = rows.is_empty() || !source.channels.is_multiple_of(ALIASED);
+    pub(crate) fn new(source: ImageShape, rows: Range<usize>, aliasing: Aliasing) -> Self {
+        let aliased = source.channels.is_multiple_of(ALIASED) && !rows.is_empty();
+        let in_place = !aliased || aliasing == Aliasing::Accept;
         let (image_rows, gap) = if in_place { (source.height, 0) } else { (rows.len(), LANES) };
         let pixel_pitch = source.channels + gap;
         let row_pitch = source.width * pixel_pitch;
@@ -50,7 +59,7 @@ impl Frame {
     }
 
     /// The band's frame: a part of `source`, or what was loaded into `copy`.
-    pub(crate) fn loaded<'a>(&self, source: &'a [f32], band: &Band, copy: &'a [f32]) -> &'a [f32] {
+    pub(crate) fn view<'a>(&self, source: &'a [f32], band: &Band, copy: &'a [f32]) -> &'a [f32] {
         if self.in_place {
             &source[band.image * self.image_pitch + self.rows.start * self.row_pitch..]
         } else {

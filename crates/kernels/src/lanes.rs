@@ -17,6 +17,8 @@ pub(crate) trait Lanes: Copy {
 
     fn splat(value: f32) -> Self;
     fn load(from: &[f32; LANES]) -> Self;
+    /// Loads fewer than sixteen numbers, and zeros for the others.
+    fn load_short(from: &[f32]) -> Self;
     fn store(self, to: &mut [f32; LANES]);
     /// Loads integers, which only [`Lanes::has_bits`] and [`Lanes::select`] may touch.
     fn load_bits(from: &[u32; LANES]) -> Self;
@@ -39,7 +41,7 @@ pub(crate) trait Lanes: Copy {
     fn load_padded(from: &[f32]) -> Self {
         match from.first_chunk() {
             Some(whole) => Self::load(whole),
-            None => Self::load(&first_lanes(from)),
+            None => Self::load_short(from),
         }
     }
 
@@ -116,6 +118,11 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn load_short(from: &[f32]) -> Self {
+        Self(first_lanes(from))
+    }
+
+    #[inline(always)]
     fn store(self, to: &mut [f32; LANES]) {
         *to = self.0;
     }
@@ -175,7 +182,7 @@ mod x86 {
 
     use std::arch::x86_64::*;
 
-    use super::{Kernel, LANES, Lanes};
+    use super::{Kernel, LANES, Lanes, first_lanes};
     use crate::Isa;
 
     #[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
@@ -206,6 +213,13 @@ mod x86 {
         fn load(from: &[f32; LANES]) -> Self {
             // SAFETY: as the module says; the reference is valid for reading sixteen numbers.
             Self(unsafe { _mm512_loadu_ps(from.as_ptr()) })
+        }
+
+        #[inline(always)]
+        fn load_short(from: &[f32]) -> Self {
+            let mask = (1 << from.len().min(LANES - 1)) - 1;
+            // SAFETY: as the module says; the mask has one bit for each number of the slice.
+            Self(unsafe { _mm512_maskz_loadu_ps(mask, from.as_ptr()) })
         }
 
         #[inline(always)]
@@ -294,6 +308,11 @@ mod x86 {
             let from = from.as_ptr();
             // SAFETY: as the module says; the reference is valid for reading twice eight numbers.
             Self(unsafe { [_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))] })
+        }
+
+        #[inline(always)]
+        fn load_short(from: &[f32]) -> Self {
+            Self::load(&first_lanes(from))
         }
 
         #[inline(always)]

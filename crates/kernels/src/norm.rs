@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::error::check_lengths;
 use crate::lanes::LANES;
-use crate::norm_rows::{BlockMoments, Differentiate, GradientSums, Moments, Normalise};
+use crate::norm_rows::{BlockMoments, Differentiate, Feedback, GradientSums, Moments, Normalise};
 use crate::{Error, Isa};
 
 /// Numbers in a chunk of pixels: few enough to stay in a core's second-level cache.
@@ -24,8 +24,9 @@ pub enum Activation {
 
 /// Mean and biased variance of each channel.
 ///
-/// The biased variance (divided by n) normalises; a running variance for evaluation takes the
-/// unbiased one, `n / (n - 1)` times as large, as in PyTorch.
+/// The biased variance (divided by n) normalises. A running variance for evaluation takes the unbiased
+/// one, which is `n / (n - 1)` times as large: the convention of PyTorch and of Ioffe and Szegedy,
+/// "Batch Normalization" (2015), algorithm 2. Keras takes the biased one for both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchStats {
     /// One mean per channel.
@@ -167,41 +168,40 @@ pub fn batch_norm_backward(
     let inputs = x.par_chunks(chunk).zip(y.par_chunks(chunk)).zip(dy.par_chunks(chunk));
     let sums = |((x, y), dy)| isa.run(GradientSums { x, y, dy, mean, activation });
     let sums = total(inputs.clone().map(sums).collect(), channels);
-
-    let slope = slope(stats, scale, eps);
-    let count = (x.len() / channels) as f32;
-    let mut centre = vec![0.0; channels];
-    let mut tilt = vec![0.0; channels];
-    for (c, (sum, product)) in sums.into_iter().enumerate() {
-        let inverse = inverse_deviation(stats.var[c], eps);
+    for (c, &(sum, product)) in sums.iter().enumerate() {
         grads.shift[c] += sum as f32;
-        grads.scale[c] += product as f32 * inverse;
-        centre[c] = -slope[c] * sum as f32 / count;
-        tilt[c] = -slope[c] * inverse * inverse * product as f32 / count;
+        grads.scale[c] += product as f32 * inverse_deviation(stats.var[c], eps);
     }
+    let slope = slope(stats, scale, eps);
     let feedback = match statistics {
-        Statistics::Batch => Some((&centre[..], &tilt[..])),
+        Statistics::Batch => {
+            let count = (x.len() / channels) as f32;
+            Some(Feedback::new(&sums, count, &stats.var, eps, &slope))
+        }
         Statistics::Fixed => None,
     };
+    let (slope, feedback) = (&slope[..], feedback.as_ref());
     let residuals: Vec<_> = match grads.residual {
         Some(residual) => residual.chunks_mut(chunk).map(Some).collect(),
         None => (0..x.len().div_ceil(chunk)).map(|_| None).collect(),
     };
     let outputs = grads.x.par_chunks_mut(chunk).zip(residuals);
     inputs.zip(outputs).for_each(|(((x, y), dy), (dx, dresidual))| {
-        isa.run(Differentiate {
-            x,
-            y,
-            dy,
-            mean,
-            slope: &slope,
-            feedback,
-            activation,
-            dx,
-            dresidual,
-        });
+        isa.run(Differentiate { x, y, dy, mean, slope, feedback, activation, dx, dresidual });
     });
     Ok(())
+}
+
+impl Feedback {
+    /// What flows back into each of `count` pixels, given the sums of [`GradientSums`].
+    fn new(sums: &[(f64, f64)], count: f32, var: &[f32], eps: f32, slope: &[f32]) -> Self {
+        let share = |sum: f64, slope: f32| -slope * sum as f32 / count;
+        let constant = sums.iter().zip(slope).map(|(&(sum, _), &slope)| share(sum, slope));
+        let multiple = sums.iter().zip(slope).zip(var).map(|((&(_, product), &slope), &var)| {
+            share(product, slope) * inverse_deviation(var, eps).powi(2)
+        });
+        Self { constant: constant.collect(), multiple: multiple.collect() }
+    }
 }
 
 /// Numbers in a chunk: whole pixels; a function of the shape only, and so is the order of the sums.

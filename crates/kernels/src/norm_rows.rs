@@ -121,6 +121,13 @@ impl Terms<2> for GradientSums<'_> {
     }
 }
 
+/// What flows back to each input through mean and variance: for each channel a constant, and a
+/// multiple of the centred input.
+pub(crate) struct Feedback {
+    pub(crate) constant: Vec<f32>,
+    pub(crate) multiple: Vec<f32>,
+}
+
 /// Adds the gradients of a chunk's input and residual.
 pub(crate) struct Differentiate<'a> {
     pub(crate) x: &'a [f32],
@@ -128,8 +135,7 @@ pub(crate) struct Differentiate<'a> {
     pub(crate) dy: &'a [f32],
     pub(crate) mean: &'a [f32],
     pub(crate) slope: &'a [f32],
-    /// What flows back through the statistics: a constant, and a multiple of the centred input.
-    pub(crate) feedback: Option<(&'a [f32], &'a [f32])>,
+    pub(crate) feedback: Option<&'a Feedback>,
     pub(crate) activation: Activation,
     pub(crate) dx: &'a mut [f32],
     pub(crate) dresidual: Option<&'a mut [f32]>,
@@ -149,11 +155,11 @@ impl Kernel for Differentiate<'_> {
                 let dz = activate(L::load_padded(&self.dy[at..]), y, self.activation);
                 let slope = L::load_padded(&self.slope[channel..]);
                 let mut sum = dz.mul_add(slope, L::load_padded(dx));
-                if let Some((centre, tilt)) = self.feedback {
+                if let Some(Feedback { constant, multiple }) = self.feedback {
                     let mean = L::load_padded(&self.mean[channel..]);
                     let x = L::load_padded(&self.x[at..]).sub(mean);
-                    sum = x.mul_add(L::load_padded(&tilt[channel..]), sum);
-                    sum = sum.add(L::load_padded(&centre[channel..]));
+                    sum = x.mul_add(L::load_padded(&multiple[channel..]), sum);
+                    sum = sum.add(L::load_padded(&constant[channel..]));
                 }
                 sum.store_part(dx);
                 if let Some(dresidual) = &mut self.dresidual {

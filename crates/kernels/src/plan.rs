@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::ImageShape;
 use crate::band::Band;
-use crate::frame::Frame;
+use crate::frame::{Aliasing, Frame};
 use crate::stencil::{Grid, Stencil};
 
 /// The plans of all bands.
@@ -26,6 +26,8 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Lattice {
     pub(crate) runs: Vec<Run>,
+    /// Where the last run ends, relative to the pixel's source.
+    pub(crate) reach: usize,
     /// Image by image.
     pixels: Vec<Pixel>,
     image_pixels: usize,
@@ -58,9 +60,10 @@ impl Plans {
         source: ImageShape,
         destination: ImageShape,
         depth: usize,
+        aliasing: Aliasing,
     ) -> Self {
         let of_first_image = bands.iter().take_while(|band| band.image == 0);
-        let plan = |band| Planner { stencils, source, destination, band, depth }.plan();
+        let plan = |band| Planner { stencils, source, destination, band, depth, aliasing }.plan();
         Self { band_rows: bands[0].rows, plans: of_first_image.map(plan).collect() }
     }
 
@@ -82,6 +85,7 @@ struct Planner<'a> {
     destination: ImageShape,
     band: &'a Band,
     depth: usize,
+    aliasing: Aliasing,
 }
 
 impl Planner<'_> {
@@ -93,13 +97,15 @@ impl Planner<'_> {
         let seen = row_grids.clone().map(|(grid, within)| rows.sources(grid, within));
         let seen = seen.filter(|seen| !seen.is_empty());
         let seen = seen.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
-        let frame = Frame::new(self.source, seen.unwrap_or_default());
+        let frame = Frame::new(self.source, seen.unwrap_or_default(), self.aliasing);
         let mut lattices = Vec::new();
         for (row_grid, within) in row_grids {
             for column_grid in &columns.grids {
                 let grids = [row_grid, column_grid];
+                let runs = self.runs(&frame, grids);
                 lattices.push(Lattice {
-                    runs: self.runs(&frame, grids),
+                    reach: runs.last().map_or(0, |run| run.source + run.len),
+                    runs,
                     pixels: self.pixels(&frame, grids, &within),
                     image_pixels: within.len() * column_grid.count,
                 });
@@ -132,21 +138,19 @@ impl Planner<'_> {
     fn pixels(&self, frame: &Frame, grids: [&Grid; 2], within: &Range<usize>) -> Vec<Pixel> {
         let [rows, columns] = self.stencils;
         let ImageShape { width, channels, .. } = self.destination;
+        let sees_padding_only = grids.iter().any(|grid| grid.taps.is_empty());
         let mut pixels = Vec::with_capacity(self.band.images * within.len() * grids[1].count);
         for image in 0..self.band.images {
             for row in within.clone() {
-                // A grid that sees padding only has no sources, and reads none.
                 let from = (grids[0].source + row * rows.stride).saturating_sub(frame.rows.start);
                 let from = image * frame.image_pitch + from * frame.row_pitch;
                 let to = grids[0].first + row * rows.step - self.band.row;
                 let to = (image * self.band.rows + to) * width;
                 pixels.extend((0..grids[1].count).map(|column| {
-                    let source = grids[1].source + column * columns.stride;
-                    let destination = grids[1].first + column * columns.step;
-                    Pixel {
-                        source: from + source * frame.pixel_pitch,
-                        destination: (to + destination) * channels,
-                    }
+                    let source =
+                        from + (grids[1].source + column * columns.stride) * frame.pixel_pitch;
+                    let destination = (to + grids[1].first + column * columns.step) * channels;
+                    Pixel { source: if sees_padding_only { 0 } else { source }, destination }
                 }));
             }
         }

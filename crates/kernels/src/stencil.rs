@@ -2,8 +2,8 @@
 //!
 //! Destinations that see the same taps form a regular grid. At the edges some taps meet the padding,
 //! so the pixels there are grids of their own; and in the gradient of the input, pixels whose
-//! positions differ modulo the stride see different taps. So no product with a zero that is known
-//! beforehand is ever computed, and no zero is ever stored.
+//! positions differ modulo the stride see different taps. So there are no padded copies, and no
+//! products with zeros that are known beforehand.
 
 use std::ops::Range;
 

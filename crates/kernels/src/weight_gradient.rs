@@ -7,23 +7,21 @@ use rayon::prelude::*;
 use crate::band::Band;
 use crate::channels::{Block, Channels};
 use crate::direction::Direction;
-use crate::lanes::{LANES, first_lanes};
+use crate::frame::Aliasing;
+use crate::lanes::LANES;
 use crate::plan::{Plans, Run};
-use crate::tile::WeightGradient;
+use crate::weight_tiles::WeightGradient;
 use crate::{Conv, ImageShape, Isa};
-
-/// Up to this many numbers, each share of the bands gets a weight gradient of its own, and these
-/// are summed; the rows of a larger weight are shared out instead.
-const SMALL_WEIGHT: usize = 256 * 1024;
 
 /// Into how many tasks the work is divided, whatever the number of threads.
 const TASKS: usize = 16;
 
-/// So many bands are copied for all tasks before they share out the rows of the weight.
-const WAVE: usize = 64;
+/// Each task sums the whole weight gradient over a band of its own, as long as all these sums together
+/// have no more numbers than this. Otherwise there are fewer bands, and tasks also divide the weight.
+const SUMS_LEN: usize = 512 * 1024;
 
-/// Source and destination of a band, in numbers.
-const BAND_LEN: usize = 128 * 1024;
+/// So many blocks at least share what is loaded of the sources.
+const MIN_BLOCKS: usize = 4;
 
 /// Everything that does not change from task to task.
 struct Pass<'a> {
@@ -36,21 +34,19 @@ struct Pass<'a> {
     dy: &'a [f32],
 }
 
-/// What the tiles read of one band.
-#[derive(Default)]
-struct Operands {
-    /// The frame's copy of the source.
-    source: Vec<f32>,
-    /// The output's gradients for each block, each lattice and each of its pixels.
-    gradients: Vec<[f32; LANES]>,
+/// Some rows of the weight and some blocks of its columns.
+#[derive(Clone)]
+struct Part {
+    rows: Range<usize>,
+    blocks: Range<usize>,
 }
 
-/// The gradients of some rows of the weight. Blocks lie one after the other, so that a tile's rows
-/// are contiguous, unlike in the weight itself.
-struct Sums {
-    rows: Range<usize>,
-    /// For each block and each row.
-    sums: Vec<[f32; LANES]>,
+/// What one task computes: a part of the weight's gradient, summed over a band.
+struct Task<'a> {
+    band: Band,
+    part: Part,
+    /// For each block and each row of the part.
+    sums: &'a mut [[f32; LANES]],
 }
 
 /// Adds the gradient of the weight to `dweight`.
@@ -58,103 +54,77 @@ pub(crate) fn weight_gradient(conv: &Conv, x: &[f32], dy: &[f32], dweight: &mut 
     let (input, output) = (conv.input(), conv.output());
     let channels = Channels::new(conv, Direction::Forward);
     let stencils = conv.stencils(Direction::Forward);
-    let bands = Band::divide(input, output, BAND_LEN);
-    let plans = Plans::new(&bands, &stencils, input, output, channels.depth);
+    let band_count = (SUMS_LEN / dweight.len()).clamp(1, TASKS);
+    let bands = Band::divide(output, band_count);
+    let plans = Plans::new(&bands, &stencils, input, output, channels.depth, Aliasing::Accept);
     let blocks = channels.blocks();
+    let parts = parts(TASKS / band_count, dweight.len() / output.channels, blocks.len());
     let pass = Pass { isa: Isa::current(), output, channels, blocks, plans, x, dy };
-    let rows = dweight.len() / output.channels;
-    let sums = if dweight.len() <= SMALL_WEIGHT {
-        pass.share_bands(&bands, rows)
-    } else {
-        pass.share_rows(&bands, rows)
+
+    let mut sums = vec![[0.0; LANES]; bands.len() * parts.iter().map(Part::len).sum::<usize>()];
+    let mut rest = &mut sums[..];
+    let mut tasks = Vec::new();
+    for band in bands {
+        for part in &parts {
+            let (sums, tail) = rest.split_at_mut(part.len());
+            rest = tail;
+            tasks.push(Task { band, part: part.clone(), sums });
+        }
+    }
+    tasks.par_iter_mut().for_each(|task| pass.sum(task));
+    pass.reduce(&tasks, dweight);
+}
+
+impl Part {
+    fn len(&self) -> usize {
+        self.rows.len() * self.blocks.len()
+    }
+}
+
+/// Divides the weight into about `parts` parts.
+fn parts(parts: usize, rows: usize, blocks: usize) -> Vec<Part> {
+    let block_shares = parts.isqrt().min(blocks / MIN_BLOCKS).max(1);
+    let block_share = blocks.div_ceil(block_shares);
+    let row_share = rows.div_ceil(parts / block_shares).next_multiple_of(LANES);
+    let shares = |len: usize, share: usize| {
+        (0..len).step_by(share).map(move |first| first..len.min(first + share))
     };
-    pass.reduce(&sums, dweight);
+    shares(rows, row_share)
+        .flat_map(|rows| {
+            shares(blocks, block_share).map(move |blocks| Part { rows: rows.clone(), blocks })
+        })
+        .collect()
 }
 
 impl Pass<'_> {
-    /// Each task sums all rows over its share of the bands.
-    fn share_bands(&self, bands: &[Band], rows: usize) -> Vec<Sums> {
-        let shares = bands.par_chunks(bands.len().div_ceil(TASKS));
-        let sum = |bands: &[Band]| {
-            let (mut sums, mut operands) = (self.zeros(0..rows), Operands::default());
-            for band in bands {
-                self.load(band, &mut operands);
-                self.add(band, &operands, &mut sums);
-            }
-            sums
-        };
-        shares.map(sum).collect()
-    }
-
-    /// Each task sums its share of the rows over all bands.
-    fn share_rows(&self, bands: &[Band], rows: usize) -> Vec<Sums> {
-        let share = rows.div_ceil(TASKS).next_multiple_of(LANES);
-        let shares = (0..rows).step_by(share).map(|row| row..rows.min(row + share));
-        let mut sums: Vec<_> = shares.map(|rows| self.zeros(rows)).collect();
-        let mut operands: Vec<Operands> = Vec::new();
-        for bands in bands.chunks(WAVE) {
-            operands.resize_with(bands.len(), Operands::default);
-            let loads = operands.par_iter_mut().zip(bands);
-            loads.for_each(|(operands, band)| self.load(band, operands));
-            sums.par_iter_mut().for_each(|sums| {
-                let operands = bands.iter().zip(&operands);
-                operands.for_each(|(band, operands)| self.add(band, operands, sums));
+    fn sum(&self, Task { band, part: Part { rows, blocks }, sums }: &mut Task<'_>) {
+        let mut gradients = Vec::new();
+        let plan = self.plans.of(band);
+        for lattice in &plan.lattices {
+            self.isa.run(WeightGradient {
+                mix: self.channels.mix,
+                blocks: &self.blocks[blocks.clone()],
+                runs: &cut(&lattice.runs, rows),
+                pixels: lattice.pixels(band.images),
+                source: plan.frame.view(self.x, band, &[]),
+                dy: band.part(self.output, self.dy),
+                rows: rows.clone(),
+                sums,
+                gradients: &mut gradients,
             });
-        }
-        sums
-    }
-
-    fn zeros(&self, rows: Range<usize>) -> Sums {
-        let sums = vec![[0.0; LANES]; self.blocks.len() * rows.len()];
-        Sums { rows, sums }
-    }
-
-    fn load(&self, band: &Band, operands: &mut Operands) {
-        let plan = self.plans.of(band);
-        plan.frame.load(self.x, band, &mut operands.source);
-        let dy = band.part(self.output, self.dy);
-        operands.gradients.clear();
-        for block in &self.blocks {
-            for lattice in &plan.lattices {
-                let pixels = lattice.pixels(band.images).iter();
-                let pixels = pixels.map(|pixel| &dy[pixel.destination + block.destination..]);
-                let gradients = pixels.map(|dy| first_lanes(&dy[..block.columns]));
-                operands.gradients.extend(gradients);
-            }
-        }
-    }
-
-    /// Adds what the band contributes.
-    fn add(&self, band: &Band, operands: &Operands, sums: &mut Sums) {
-        let plan = self.plans.of(band);
-        let source = plan.frame.loaded(self.x, band, &operands.source);
-        let mut gradients = &operands.gradients[..];
-        let Sums { rows, sums } = sums;
-        for (block, sums) in self.blocks.iter().zip(sums.chunks_exact_mut(rows.len())) {
-            for lattice in &plan.lattices {
-                let pixels = lattice.pixels(band.images);
-                let (of_lattice, rest) = gradients.split_at(pixels.len());
-                gradients = rest;
-                self.isa.run(WeightGradient {
-                    mix: self.channels.mix,
-                    runs: &cut(&lattice.runs, rows),
-                    source: &source[block.source..],
-                    pixels,
-                    gradients: of_lattice,
-                    sums,
-                    first_row: rows.start,
-                });
-            }
         }
     }
 
     /// Adds all sums to the weight's gradient, in the order of the tasks.
-    fn reduce(&self, sums: &[Sums], dweight: &mut [f32]) {
+    fn reduce(&self, tasks: &[Task<'_>], dweight: &mut [f32]) {
         let rows = dweight.par_chunks_exact_mut(self.output.channels).enumerate();
         rows.for_each(|(row, dweight)| {
-            for Sums { rows, sums } in sums.iter().filter(|sums| sums.rows.contains(&row)) {
+            for Task { part: Part { rows, blocks }, sums, .. } in tasks {
+                if !rows.contains(&row) {
+                    continue;
+                }
                 let sums = sums[row - rows.start..].iter().step_by(rows.len());
-                for (block, sums) in self.blocks.iter().zip(sums) {
+                for (block, sums) in self.blocks[blocks.clone()].iter().zip(sums) {
                     let dweight = &mut dweight[block.destination..][..block.columns];
                     dweight.iter_mut().zip(sums).for_each(|(dweight, sum)| *dweight += sum);
                 }

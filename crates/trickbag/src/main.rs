@@ -13,6 +13,7 @@ mod command;
 mod device;
 mod failure;
 mod folder;
+mod recycler;
 mod run;
 mod screen;
 mod signal;
@@ -23,6 +24,10 @@ use clap::Parser;
 
 use crate::command::{Command, Explain};
 use crate::failure::{Failure, Input};
+use crate::recycler::Recycler;
+
+#[global_allocator]
+static MEMORY: Recycler = Recycler::new();
 
 fn main() -> ExitCode {
     let done = match Command::parse() {

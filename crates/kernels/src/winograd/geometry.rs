@@ -1,0 +1,176 @@
+//! Which convolutions are computed by minimal filtering, and the tiles of their destination.
+
+use std::ops::Range;
+
+use crate::band::Band;
+use crate::direction::Direction;
+use crate::lanes::LANES;
+use crate::winograd::transform::{IN, OUT, POINTS, TAPS};
+use crate::{Conv, ImageShape};
+
+/// Numbers of the transformed source and of the products that are in use at one time: they stay in a
+/// core's second-level cache.
+const CHUNK_LEN: usize = 128 * 1024;
+
+/// Tiles in a chunk at least, to share the weights that are loaded.
+const MIN_CHUNK: usize = 32;
+
+/// Tiles in a chunk at most.
+const MAX_CHUNK: usize = 256;
+
+/// Bands, whatever the number of threads, for these to share evenly; fewer if they would not fill chunks.
+const MIN_BANDS: usize = 16;
+
+/// What it costs to transform a tile, and to transform and load the weights, both in products: fitted to
+/// measurements of both algorithms on Zen 4.
+const TRANSFORM_COST: f64 = 500.0;
+const WEIGHT_COST: f64 = 96.0;
+
+/// A convolution that is computed tile by tile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Geometry {
+    pub(crate) source: ImageShape,
+    pub(crate) destination: ImageShape,
+    /// The source's rows and columns before its first that the first tile sees.
+    pub(crate) padding: [usize; 2],
+}
+
+/// The first pixel of a tile of the destination.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tile {
+    pub(crate) image: usize,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
+}
+
+impl Geometry {
+    /// The tiles of a convolution of 3x3 with stride 1, whose channels fill whole vectors.
+    pub(crate) fn new(conv: &Conv, direction: Direction) -> Option<Self> {
+        let window = conv.window();
+        let (input, output) = (conv.input(), conv.output());
+        let vectors = |shape: ImageShape| shape.channels.is_multiple_of(LANES);
+        let three = window.kernel == [3, 3] && window.stride == [1, 1] && window.dilation == [1, 1];
+        let near = window.padding.iter().all(|&padding| padding <= 2);
+        if !three || !near || conv.groups() != 1 || !vectors(input) || !vectors(output) {
+            return None;
+        }
+        let (source, destination, padding) = match direction {
+            Direction::Forward => (input, output, window.padding),
+            Direction::Backward => (output, input, window.padding.map(|padding| 2 - padding)),
+        };
+        let geometry = Self { source, destination, padding };
+        geometry.pays(conv).then_some(geometry)
+    }
+
+    /// Whether minimal filtering takes less time than a product for each tap.
+    fn pays(&self, conv: &Conv) -> bool {
+        let tiles = self.tile_count() as f64;
+        let (depth, columns) = (self.source.channels as f64, self.destination.channels as f64);
+        let transforms = TRANSFORM_COST * tiles * (1.0 / depth + 1.0 / columns);
+        POINTS as f64 * (tiles + WEIGHT_COST) + transforms < (TAPS * conv.output().pixels()) as f64
+    }
+
+    /// Tiles that are transformed at one time.
+    pub(crate) fn chunk(&self) -> usize {
+        let tile_len = POINTS * (self.source.channels + self.destination.channels);
+        (CHUNK_LEN / tile_len).clamp(MIN_CHUNK, MAX_CHUNK)
+    }
+
+    fn tile_count(&self) -> usize {
+        let ImageShape { batch, height, width, .. } = self.destination;
+        batch * height.div_ceil(OUT) * width.div_ceil(OUT)
+    }
+
+    /// Bands of a few chunks each.
+    pub(crate) fn bands(&self) -> Vec<Band> {
+        let tiles = self.tile_count();
+        let few = (tiles / MIN_CHUNK).clamp(2, MIN_BANDS);
+        self.shares((tiles / (2 * self.chunk())).max(few))
+    }
+
+    /// About `count` bands of whole rows of tiles.
+    pub(crate) fn shares(&self, count: usize) -> Vec<Band> {
+        let ImageShape { batch, height, .. } = self.destination;
+        let (mut band_images, mut band_rows) = (1, height);
+        if count > batch {
+            let rows = height.div_ceil(OUT);
+            band_rows = rows.div_ceil(count.div_ceil(batch)) * OUT;
+        } else {
+            band_images = batch.div_ceil(count);
+        }
+        let band = move |image: usize, row: usize| Band {
+            image,
+            images: band_images.min(batch - image),
+            row,
+            rows: band_rows.min(height - row),
+        };
+        let images = (0..batch).step_by(band_images);
+        images
+            .flat_map(|image| (0..height).step_by(band_rows).map(move |row| band(image, row)))
+            .collect()
+    }
+
+    /// The tiles of a band, in the order of their pixels.
+    pub(crate) fn tiles(&self, band: &Band) -> Vec<Tile> {
+        let (rows, width) = (band.row..band.row + band.rows, self.destination.width);
+        (band.image..band.image + band.images)
+            .flat_map(|image| rows.clone().step_by(OUT).map(move |row| (image, row)))
+            .flat_map(|(image, row)| {
+                (0..width).step_by(OUT).map(move |column| Tile { image, row, column })
+            })
+            .collect()
+    }
+
+    /// The pixels that a tile sees of the source.
+    pub(crate) fn seen(&self, tile: Tile) -> Patch {
+        let inputs = IN;
+        Patch::new(self.source, tile, self.padding, inputs)
+    }
+
+    /// The pixels of a tile in the destination.
+    pub(crate) fn covered(&self, tile: Tile) -> Patch {
+        Patch::new(self.destination, tile, [0, 0], OUT)
+    }
+}
+
+/// A square of pixels, some of which may lie outside of the image.
+#[derive(Debug, Clone)]
+pub(crate) struct Patch {
+    /// Where the first pixel would begin that lies inside, were the square to begin there.
+    start: usize,
+    row_len: usize,
+    channels: usize,
+    /// Rows and columns of the square that lie inside.
+    pub(crate) rows: Range<usize>,
+    pub(crate) columns: Range<usize>,
+}
+
+impl Patch {
+    /// The `size` x `size` pixels that begin `padding` rows and columns before the tile.
+    fn new(shape: ImageShape, tile: Tile, padding: [usize; 2], size: usize) -> Self {
+        let inside = |first: usize, padding: usize, end: usize| {
+            let before = padding.saturating_sub(first).min(size);
+            before..(end + padding).saturating_sub(first).clamp(before, size)
+        };
+        let row = shape.height * tile.image + tile.row.saturating_sub(padding[0]);
+        let column = tile.column.saturating_sub(padding[1]);
+        Self {
+            start: (row * shape.width + column) * shape.channels,
+            row_len: shape.width * shape.channels,
+            channels: shape.channels,
+            rows: inside(tile.row, padding[0], shape.height),
+            columns: inside(tile.column, padding[1], shape.width),
+        }
+    }
+
+    /// Whether all `size` x `size` pixels lie inside.
+    pub(crate) fn is_whole(&self, size: usize) -> bool {
+        self.rows.len() == size && self.columns.len() == size
+    }
+
+    /// Where a pixel begins that lies inside.
+    pub(crate) fn at(&self, row: usize, column: usize) -> usize {
+        let (row, column) = (row - self.rows.start, column - self.columns.start);
+        self.start + row * self.row_len + column * self.channels
+    }
+}

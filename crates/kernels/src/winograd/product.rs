@@ -1,0 +1,147 @@
+//! The products between the transforms: for each point a small product of matrices, whose sums are held
+//! in registers.
+#![expect(
+    clippy::needless_range_loop,
+    reason = "with indices all loops unroll, and arrays are registers"
+)]
+
+use crate::Isa;
+use crate::lanes::{LANES, Lanes};
+use crate::winograd::transform::POINTS;
+
+/// Sixteen channels of a transformed tile.
+pub(crate) type Transformed = [[f32; LANES]; POINTS];
+
+/// Tiles, or channels, come in multiples of this.
+pub(crate) const TILE_ROWS: usize = 8;
+
+/// Rows in a tile where sixteen numbers take two of sixteen registers.
+const FEW_ROWS: usize = 4;
+
+/// A product of matrices for one point, which is computed tile by tile.
+pub(crate) trait Product: Sized {
+    /// Computes so many rows and blocks of sixteen columns of the result, from these on.
+    fn tile<L: Lanes, const ROWS: usize, const BLOCKS: usize>(&mut self, row: usize, block: usize);
+
+    /// Computes everything; `rows` is a multiple of [`TILE_ROWS`].
+    #[inline(always)]
+    fn run<L: Lanes>(mut self, rows: usize, blocks: usize) {
+        let mut block = 0;
+        while block < blocks {
+            block += match (L::ISA, blocks - block) {
+                (Isa::Avx512, 2..) => self.column::<L, TILE_ROWS, 2>(rows, block),
+                (Isa::Avx512, _) => self.column::<L, TILE_ROWS, 1>(rows, block),
+                _ => self.column::<L, FEW_ROWS, 1>(rows, block),
+            };
+        }
+    }
+
+    /// Computes all rows of so many blocks from this one on, and says how many these are.
+    #[inline(always)]
+    fn column<L: Lanes, const ROWS: usize, const BLOCKS: usize>(
+        &mut self,
+        rows: usize,
+        block: usize,
+    ) -> usize {
+        for row in (0..rows).step_by(ROWS) {
+            self.tile::<L, ROWS, BLOCKS>(row, block);
+        }
+        BLOCKS
+    }
+}
+
+/// For each tile: its channels times the weights.
+pub(crate) struct Correlation<'a> {
+    pub(crate) point: usize,
+    /// For each tile and each block of source channels.
+    pub(crate) source: &'a [Transformed],
+    pub(crate) source_blocks: usize,
+    /// For each block of destination channels and each point: one for each source channel.
+    pub(crate) panels: &'a [[f32; LANES]],
+    /// For each tile and each block of destination channels.
+    pub(crate) to: &'a mut [Transformed],
+    pub(crate) blocks: usize,
+}
+
+impl Product for Correlation<'_> {
+    #[inline(always)]
+    fn tile<L: Lanes, const ROWS: usize, const BLOCKS: usize>(&mut self, row: usize, block: usize) {
+        let depth = self.source_blocks * LANES;
+        let mut panels = [&self.panels[..depth]; BLOCKS];
+        for j in 0..BLOCKS {
+            panels[j] = &self.panels[((block + j) * POINTS + self.point) * depth..][..depth];
+        }
+        let mut sums = [[L::splat(0.0); ROWS]; BLOCKS];
+        for k in 0..self.source_blocks {
+            let mut rows = [&[0.0; LANES]; ROWS];
+            for i in 0..ROWS {
+                rows[i] = &self.source[(row + i) * self.source_blocks + k][self.point];
+            }
+            for lane in 0..LANES {
+                let mut weights = [L::splat(0.0); BLOCKS];
+                for j in 0..BLOCKS {
+                    weights[j] = L::load(&panels[j][k * LANES + lane]);
+                }
+                for i in 0..ROWS {
+                    let x = L::splat(rows[i][lane]);
+                    for j in 0..BLOCKS {
+                        sums[j][i] = x.mul_add(weights[j], sums[j][i]);
+                    }
+                }
+            }
+        }
+        for j in 0..BLOCKS {
+            for i in 0..ROWS {
+                let to = &mut self.to[(row + i) * self.blocks + block + j];
+                sums[j][i].store(&mut to[self.point]);
+            }
+        }
+    }
+}
+
+/// For each source channel: adds the sum over all tiles of it times the gradient.
+pub(crate) struct WeightProduct<'a> {
+    pub(crate) point: usize,
+    /// For each tile and each block of source channels.
+    pub(crate) source: &'a [Transformed],
+    pub(crate) source_blocks: usize,
+    /// For each tile and each block of destination channels.
+    pub(crate) gradient: &'a [Transformed],
+    pub(crate) blocks: usize,
+    /// For each block of destination channels and each source channel.
+    pub(crate) to: &'a mut [Transformed],
+}
+
+impl Product for WeightProduct<'_> {
+    #[inline(always)]
+    fn tile<L: Lanes, const ROWS: usize, const BLOCKS: usize>(&mut self, row: usize, block: usize) {
+        let channels = self.source_blocks * LANES;
+        let mut sums = [[L::splat(0.0); ROWS]; BLOCKS];
+        for j in 0..BLOCKS {
+            for i in 0..ROWS {
+                let to = &self.to[(block + j) * channels + row + i];
+                sums[j][i] = L::load(&to[self.point]);
+            }
+        }
+        let source = self.source.iter().skip(row / LANES).step_by(self.source_blocks);
+        for (source, gradient) in source.zip(self.gradient.chunks_exact(self.blocks)) {
+            let mut dy = [L::splat(0.0); BLOCKS];
+            for j in 0..BLOCKS {
+                dy[j] = L::load(&gradient[block + j][self.point]);
+            }
+            let source = &source[self.point][row % LANES..][..ROWS];
+            for i in 0..ROWS {
+                let x = L::splat(source[i]);
+                for j in 0..BLOCKS {
+                    sums[j][i] = x.mul_add(dy[j], sums[j][i]);
+                }
+            }
+        }
+        for j in 0..BLOCKS {
+            for i in 0..ROWS {
+                let to = &mut self.to[(block + j) * channels + row + i];
+                sums[j][i].store(&mut to[self.point]);
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The transformed weight of a convolution.
+
+use rayon::prelude::*;
+
+use crate::Isa;
+use crate::direction::Direction;
+use crate::lanes::{Kernel, LANES, Lanes};
+use crate::winograd::geometry::Geometry;
+use crate::winograd::transform::{self, Linear, POINTS};
+
+/// The transformed weight: for each block of destination channels, each point and each source channel.
+pub(crate) fn panels(
+    geometry: &Geometry,
+    isa: Isa,
+    direction: Direction,
+    weight: &[f32],
+) -> Vec<[f32; LANES]> {
+    let (depth, columns) = (geometry.source.channels, geometry.destination.channels);
+    let turned;
+    let weight = match direction {
+        Direction::Forward => weight,
+        Direction::Backward => {
+            turned = turn(weight, columns, depth);
+            &turned
+        }
+    };
+    let panel_len = POINTS * depth;
+    let mut panels = vec![[0.0; LANES]; columns / LANES * panel_len];
+    panels.par_chunks_exact_mut(panel_len).enumerate().for_each(|(block, panel)| {
+        isa.run(Pack { columns, weight: &weight[block * LANES..], panel });
+    });
+    panels
+}
+
+/// For each tap, in reverse order: the transposed matrix of the weight.
+fn turn(weight: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut turned = vec![0.0; weight.len()];
+    let taps = weight.par_chunks_exact(rows * columns).rev();
+    turned.par_chunks_exact_mut(rows * columns).zip(taps).for_each(|(turned, tap)| {
+        for (row, values) in tap.chunks_exact(columns).enumerate() {
+            for (value, to) in values.iter().zip(turned[row..].iter_mut().step_by(rows)) {
+                *to = *value;
+            }
+        }
+    });
+    turned
+}
+
+struct Pack<'a> {
+    columns: usize,
+    /// Begins at the block's first channel.
+    weight: &'a [f32],
+    panel: &'a mut [[f32; LANES]],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let depth = self.panel.len() / (POINTS);
+        for k in 0..depth {
+            let mut w = [[L::splat(0.0); 3]; 3];
+            for (tap, w) in w.as_flattened_mut().iter_mut().enumerate() {
+                *w = L::load_padded(&self.weight[(tap * depth + k) * self.columns..]);
+            }
+            let u = transform::Weight::apply_both(w);
+            for (panel, u) in self.panel.chunks_exact_mut(depth).zip(u.as_flattened()) {
+                u.store(&mut panel[k]);
+            }
+        }
+    }
+}
