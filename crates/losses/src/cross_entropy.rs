@@ -3,7 +3,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
-use trickbag_ops::{Backend, Matrix, Vector};
+use trickbag_ops::{Backend, Matrix, Tensors, Vector};
 
 use crate::Error;
 
@@ -106,13 +106,7 @@ impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Loss<E, D, T> {
     /// [`Error::Ops`] for a failing device.
     pub fn scaled(self, scale: f32) -> Result<Tensor<(), E, D, T>, Error> {
         let gradient = self.gradient.try_mul(scale).map_err(Error::device)?;
-        let gradient = <D as Backend<E>>::from_f32(gradient)?;
-        // A product with the gradient as a constant has that gradient; the offset mends its value.
-        let product = self.logits.try_mul(gradient).and_then(|p| p.try_sum::<(), _>());
-        let product = product.map_err(Error::device)?;
-        let aside = <D as Backend<E>>::to_f32(product.retaped::<NoneTape>())?.as_vec()[0];
-        let offset = f64::from(scale * self.value) - f64::from(aside);
-        product.try_add(E::from_f64(offset).unwrap_or_default()).map_err(Error::device)
+        Ok(<D as Tensors<E>>::scalar(self.logits, scale * self.value, gradient)?)
     }
 }
 

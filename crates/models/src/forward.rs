@@ -46,8 +46,7 @@ impl Network {
         let features = pass.run(&self.layers, images)?;
         let pooled = D::global_avg_pool(features)?;
         let weight = (pooled.shape().1, self.classes);
-        let weight = pass.parameter(self.head.weight).clone().try_reshape_like(&weight);
-        let weight = weight.map_err(trickbag_ops::Error::device)?;
+        let weight = D::reshape(pass.parameter(self.head.weight).clone(), &weight)?;
         Ok(D::linear(pooled, &weight, pass.parameter(self.head.bias))?)
     }
 
@@ -112,8 +111,7 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
     ) -> Result<FeatureMap<E, D, T>, Error> {
         let shape = &self.network.parameters[conv.filter.0].shape;
         let shape = (shape[0], shape[1], shape[2], shape[3]);
-        let filter = self.parameter(conv.filter).clone().try_reshape_like(&shape);
-        let filter = filter.map_err(trickbag_ops::Error::device)?;
+        let filter = D::reshape(self.parameter(conv.filter).clone(), &shape)?;
         Ok(D::conv2d(x, &filter, &conv.window, conv.groups)?)
     }
 

@@ -15,20 +15,20 @@ use crate::{Error, Network, ParameterSpec, ZeroGamma};
 
 /// The values of a network's parameters, flat, in the order of [`Network::parameters`].
 #[derive(Debug, Clone)]
-pub struct Parameters<E: Dtype, D: Device<E>>(pub Vec<Vector<E, D>>);
+pub struct Parameters<E: Dtype, D: Storage<E>>(pub Vec<Vector<E, D>>);
 
 /// Running mean and variance of each batch norm, in the order of the layers.
 #[derive(Debug, Clone)]
 pub struct RunningStatistics<D: Device<f32>>(pub Vec<BatchStatistics<D>>);
 
-impl<E: Dtype, D: Device<E>> Deref for Parameters<E, D> {
+impl<E: Dtype, D: Storage<E>> Deref for Parameters<E, D> {
     type Target = [Vector<E, D>];
     fn deref(&self) -> &Self::Target {
         &self.0
     }
 }
 
-impl<E: Dtype, D: Device<E>> DerefMut for Parameters<E, D> {
+impl<E: Dtype, D: Storage<E>> DerefMut for Parameters<E, D> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.0
     }

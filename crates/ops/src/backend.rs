@@ -1,9 +1,9 @@
 //! The trait that bundles dfdx's bounds and has one method per image operator.
 
-use dfdx::dtypes::{AMP, Dtype, f16};
-use dfdx::prelude::{Cpu, Device, Gradients, NoneTape, Shape, Tape, Tensor};
+use dfdx::dtypes::Dtype;
+use dfdx::prelude::{Device, Gradients, NoneTape, Shape, Storage, Tape, Tensor};
 
-use crate::{Activation, Divisor, Error, Rounding, Window, composed};
+use crate::{Activation, Divisor, Error, Rounding, Tensors, Window};
 
 /// Images or activations: `(batch, height, width, channels)`.
 pub type FeatureMap<E, D, T = NoneTape> = Tensor<(usize, usize, usize, usize), E, D, T>;
@@ -13,7 +13,7 @@ pub type Matrix<E, D, T = NoneTape> = Tensor<(usize, usize), E, D, T>;
 pub type Vector<E, D, T = NoneTape> = Tensor<(usize,), E, D, T>;
 
 /// What batch norm does after centring and dividing by the standard deviation.
-pub struct Affine<'a, E: Dtype, D: Device<E>> {
+pub struct Affine<'a, E: Dtype, D: Storage<E>> {
     /// Factor per channel (gamma).
     pub scale: &'a Vector<E, D>,
     /// Offset per channel (beta).
@@ -35,9 +35,9 @@ pub struct BatchStatistics<D: Device<f32>> {
 
 /// A dfdx device that has Trickbag's image operators for the number format `E`.
 ///
-/// Default bodies are the [`composed`] forms. Errors: shapes that do not fit ([`Error::Shape`],
-/// [`Error::Filter`], [`Error::Operand`]) and failures of the device ([`Error::Device`]).
-pub trait Backend<E: Dtype>: Device<E> + Device<f32> {
+/// Errors: shapes that do not fit ([`Error::Shape`], [`Error::Filter`], [`Error::Operand`]) and
+/// failures of the device ([`Error::Device`]).
+pub trait Backend<E: Dtype>: Tensors<E> {
     /// Convolution without bias (cross-correlation, as everywhere in deep learning).
     ///
     /// `x` is `(batch, height, width, inputs)`, `filter` is `(kernel height, kernel width,
@@ -47,9 +47,7 @@ pub trait Backend<E: Dtype>: Device<E> + Device<f32> {
         filter: &FeatureMap<E, Self>,
         window: &Window,
         groups: usize,
-    ) -> Result<FeatureMap<E, Self, T>, Error> {
-        composed::conv2d(x, filter, window, groups)
-    }
+    ) -> Result<FeatureMap<E, Self, T>, Error>;
 
     /// Batch norm with the batch's own statistics, then `+ residual`, then the activation.
     ///
@@ -60,9 +58,7 @@ pub trait Backend<E: Dtype>: Device<E> + Device<f32> {
         x: FeatureMap<E, Self, T>,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
-    ) -> Result<(FeatureMap<E, Self, T>, BatchStatistics<Self>), Error> {
-        composed::batch_norm(x, affine, residual)
-    }
+    ) -> Result<(FeatureMap<E, Self, T>, BatchStatistics<Self>), Error>;
 
     /// Batch norm with given statistics (evaluation), then `+ residual`, then the activation.
     fn batch_norm_fixed<T: Tape<E, Self>>(
@@ -70,17 +66,13 @@ pub trait Backend<E: Dtype>: Device<E> + Device<f32> {
         statistics: &BatchStatistics<Self>,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
-    ) -> Result<FeatureMap<E, Self, T>, Error> {
-        composed::batch_norm_fixed(x, statistics, affine, residual)
-    }
+    ) -> Result<FeatureMap<E, Self, T>, Error>;
 
     /// Maximum over each window; padding never wins, and of equal values the first does.
     fn max_pool<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
         window: &Window,
-    ) -> Result<FeatureMap<E, Self, T>, Error> {
-        composed::max_pool(x, window)
-    }
+    ) -> Result<FeatureMap<E, Self, T>, Error>;
 
     /// Average over each window.
     fn avg_pool<T: Tape<E, Self>>(
@@ -88,58 +80,29 @@ pub trait Backend<E: Dtype>: Device<E> + Device<f32> {
         window: &Window,
         rounding: Rounding,
         divisor: Divisor,
-    ) -> Result<FeatureMap<E, Self, T>, Error> {
-        composed::avg_pool(x, window, rounding, divisor)
-    }
+    ) -> Result<FeatureMap<E, Self, T>, Error>;
 
     /// Average over all pixels: `(batch, height, width, channels)` to `(batch, channels)`.
     fn global_avg_pool<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
-    ) -> Result<Matrix<E, Self, T>, Error> {
-        composed::global_avg_pool(x)
-    }
+    ) -> Result<Matrix<E, Self, T>, Error>;
 
     /// `x · weight + bias`: `x` is `(batch, inputs)`, `weight` is `(inputs, outputs)`.
     fn linear<T: Tape<E, Self>>(
         x: Matrix<E, Self, T>,
         weight: &Matrix<E, Self>,
         bias: &Vector<E, Self>,
-    ) -> Result<Matrix<E, Self, T>, Error> {
-        composed::linear(x, weight, bias)
-    }
+    ) -> Result<Matrix<E, Self, T>, Error>;
 
     /// Casts to the format that computes; no copy where that is `f32` already.
-    fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, E, Self>, Error> {
-        x.try_to_dtype::<E>().map_err(Error::device)
-    }
+    fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, E, Self>, Error>;
 
     /// Casts to the format that remembers; no copy where that is `f32` already.
-    fn to_f32<S: Shape>(x: Tensor<S, E, Self>) -> Result<Tensor<S, f32, Self>, Error> {
-        x.try_to_dtype::<f32>().map_err(Error::device)
-    }
+    fn to_f32<S: Shape>(x: Tensor<S, E, Self>) -> Result<Tensor<S, f32, Self>, Error>;
 
     /// Takes the gradient of `of` out of `gradients` as `f32`; zeros where nothing flowed.
     fn take_gradient<S: Shape>(
         gradients: &mut Gradients<E, Self>,
         of: &Tensor<S, E, Self>,
-    ) -> Result<Tensor<S, f32, Self>, Error> {
-        gradients.try_alloc_for(of).map_err(Error::device)?;
-        Self::to_f32(gradients.get(of))
-    }
-}
-
-impl Backend<f64> for Cpu {}
-impl Backend<f16> for Cpu {}
-impl Backend<AMP<f16>> for Cpu {}
-
-#[cfg(feature = "cuda")]
-mod cuda {
-    //! CUDA runs the composed forms: dfdx 0.13 has no accessor for a tensor's device pointer.
-    use super::{AMP, Backend, f16};
-    use dfdx::prelude::Cuda;
-
-    impl Backend<f32> for Cuda {}
-    impl Backend<f64> for Cuda {}
-    impl Backend<f16> for Cuda {}
-    impl Backend<AMP<f16>> for Cuda {}
+    ) -> Result<Tensor<S, f32, Self>, Error>;
 }

@@ -3,7 +3,7 @@
 //! CUDA runs these, and tests hold the fast forms against them. A window becomes a gather of
 //! pixel rows, with one extra row that stands for the padding.
 
-use dfdx::dtypes::Dtype;
+use dfdx::dtypes::{AMP, Dtype, f16};
 use dfdx::prelude::*;
 use trickbag_kernels::{AvgPool, Conv, ImageShape, MaxPool};
 
@@ -12,8 +12,101 @@ use crate::{
     Vector, Window,
 };
 
+/// A device whose [`Backend`] for `E` is the composed forms.
+pub trait Composed<E: Dtype>: Device<E> + Device<f32> {}
+
+impl Composed<f64> for Cpu {}
+impl Composed<f16> for Cpu {}
+impl Composed<AMP<f16>> for Cpu {}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    //! CUDA runs the composed forms: dfdx 0.13 has no accessor for a tensor's device pointer.
+    use super::{AMP, Composed, f16};
+    use dfdx::prelude::Cuda;
+
+    impl Composed<f32> for Cuda {}
+    impl Composed<f64> for Cuda {}
+    impl Composed<f16> for Cuda {}
+    impl Composed<AMP<f16>> for Cuda {}
+}
+
+impl<E: Dtype, D: Composed<E>> Backend<E> for D {
+    fn conv2d<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        filter: &FeatureMap<E, Self>,
+        window: &Window,
+        groups: usize,
+    ) -> Result<FeatureMap<E, Self, T>, Error> {
+        conv2d(x, filter, window, groups)
+    }
+
+    fn batch_norm<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        affine: &Affine<'_, E, Self>,
+        residual: Option<FeatureMap<E, Self, T>>,
+    ) -> Result<(FeatureMap<E, Self, T>, BatchStatistics<Self>), Error> {
+        batch_norm(x, affine, residual)
+    }
+
+    fn batch_norm_fixed<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        statistics: &BatchStatistics<Self>,
+        affine: &Affine<'_, E, Self>,
+        residual: Option<FeatureMap<E, Self, T>>,
+    ) -> Result<FeatureMap<E, Self, T>, Error> {
+        batch_norm_fixed(x, statistics, affine, residual)
+    }
+
+    fn max_pool<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        window: &Window,
+    ) -> Result<FeatureMap<E, Self, T>, Error> {
+        max_pool(x, window)
+    }
+
+    fn avg_pool<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        window: &Window,
+        rounding: Rounding,
+        divisor: Divisor,
+    ) -> Result<FeatureMap<E, Self, T>, Error> {
+        avg_pool(x, window, rounding, divisor)
+    }
+
+    fn global_avg_pool<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+    ) -> Result<Matrix<E, Self, T>, Error> {
+        global_avg_pool(x)
+    }
+
+    fn linear<T: Tape<E, Self>>(
+        x: Matrix<E, Self, T>,
+        weight: &Matrix<E, Self>,
+        bias: &Vector<E, Self>,
+    ) -> Result<Matrix<E, Self, T>, Error> {
+        linear(x, weight, bias)
+    }
+
+    fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, E, Self>, Error> {
+        x.try_to_dtype().map_err(Error::device)
+    }
+
+    fn to_f32<S: Shape>(x: Tensor<S, E, Self>) -> Result<Tensor<S, f32, Self>, Error> {
+        x.try_to_dtype().map_err(Error::device)
+    }
+
+    fn take_gradient<S: Shape>(
+        gradients: &mut Gradients<E, Self>,
+        of: &Tensor<S, E, Self>,
+    ) -> Result<Tensor<S, f32, Self>, Error> {
+        gradients.try_alloc_for(of).map_err(Error::device)?;
+        Self::to_f32(gradients.get(of))
+    }
+}
+
 /// See [`Backend::conv2d`].
-pub fn conv2d<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+pub fn conv2d<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
     filter: &FeatureMap<E, D>,
     window: &Window,
@@ -52,7 +145,7 @@ pub fn conv2d<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 
 /// See [`Backend::batch_norm`].
 #[allow(clippy::type_complexity)]
-pub fn batch_norm<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+pub fn batch_norm<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
     affine: &Affine<'_, E, D>,
     residual: Option<FeatureMap<E, D, T>>,
@@ -68,14 +161,16 @@ pub fn batch_norm<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .try_square()
         .and_then(|s| s.try_mean::<_, Axis<0>>())
         .map_err(Error::device)?;
-    let statistics =
-        BatchStatistics { mean: D::to_f32(mean_value)?, var: D::to_f32(var.retaped())? };
+    let statistics = BatchStatistics {
+        mean: mean_value.try_to_dtype().map_err(Error::device)?,
+        var: var.retaped::<NoneTape>().try_to_dtype().map_err(Error::device)?,
+    };
     let y = normalise(centred, var, affine, &shape)?;
     Ok((finish(y, shape, residual, affine.activation)?, statistics))
 }
 
 /// See [`Backend::batch_norm_fixed`].
-pub fn batch_norm_fixed<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+pub fn batch_norm_fixed<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
     statistics: &BatchStatistics<D>,
     affine: &Affine<'_, E, D>,
@@ -84,15 +179,15 @@ pub fn batch_norm_fixed<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     let shape = *x.shape();
     check_channels("running mean", &statistics.mean, shape.3)?;
     check_channels("running variance", &statistics.var, shape.3)?;
-    let mean = D::from_f32(statistics.mean.clone())?.retaped::<T>();
-    let var = D::from_f32(statistics.var.clone())?.retaped::<T>();
+    let mean = statistics.mean.clone().try_to_dtype().map_err(Error::device)?.retaped::<T>();
+    let var = statistics.var.clone().try_to_dtype().map_err(Error::device)?.retaped::<T>();
     let centred = flatten(x)?.try_sub(over_rows(mean, &shape)?).map_err(Error::device)?;
     let y = normalise(centred, var, affine, &shape)?;
     finish(y, shape, residual, affine.activation)
 }
 
 /// See [`Backend::max_pool`].
-pub fn max_pool<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+pub fn max_pool<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
     window: &Window,
 ) -> Result<FeatureMap<E, D, T>, Error> {
@@ -113,7 +208,7 @@ pub fn max_pool<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 }
 
 /// See [`Backend::avg_pool`].
-pub fn avg_pool<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+pub fn avg_pool<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
     window: &Window,
     rounding: Rounding,
@@ -140,7 +235,7 @@ pub fn avg_pool<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 }
 
 /// See [`Backend::global_avg_pool`].
-pub fn global_avg_pool<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+pub fn global_avg_pool<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
 ) -> Result<Matrix<E, D, T>, Error> {
     let (batch, height, width, channels) = *x.shape();
@@ -150,7 +245,7 @@ pub fn global_avg_pool<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 }
 
 /// See [`Backend::linear`].
-pub fn linear<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+pub fn linear<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     weight: &Matrix<E, D>,
     bias: &Vector<E, D>,
@@ -199,7 +294,7 @@ pub(crate) fn linear_shape(
     Ok((x.0, weight.1))
 }
 
-pub(crate) fn check_channels<E: Dtype, D: Device<E>>(
+pub(crate) fn check_channels<E: Dtype, D: Storage<E>>(
     what: &'static str,
     vector: &Vector<E, D>,
     channels: usize,
@@ -220,7 +315,7 @@ pub(crate) fn check_residual<S: Shape>(residual: Option<&S>, shape: &S) -> Resul
 }
 
 /// The pixels of a feature map as rows, and one more row that stands for the padding.
-fn padded_rows<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+fn padded_rows<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
     padding: E,
 ) -> Result<Matrix<E, D, T>, Error> {
@@ -229,7 +324,7 @@ fn padded_rows<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     (flatten(x)?, row.map_err(Error::device)?).try_concat_along(Axis::<0>).map_err(Error::device)
 }
 
-fn gather<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+fn gather<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     rows: Matrix<E, D, T>,
     index: Vec<usize>,
 ) -> Result<Matrix<E, D, T>, Error> {
@@ -294,14 +389,14 @@ fn interleave(taps: &[Vec<usize>]) -> Vec<usize> {
     (0..pixels).flat_map(|p| taps.iter().map(move |tap| tap[p])).collect()
 }
 
-fn flatten<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+fn flatten<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
 ) -> Result<Matrix<E, D, T>, Error> {
     let (batch, height, width, channels) = *x.shape();
     x.try_reshape_like(&(batch * height * width, channels)).map_err(Error::device)
 }
 
-fn over_rows<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+fn over_rows<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     vector: Vector<E, D, T>,
     shape: &(usize, usize, usize, usize),
 ) -> Result<Matrix<E, D, T>, Error> {
@@ -310,7 +405,7 @@ fn over_rows<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
 }
 
 /// `centred / sqrt(var + eps) * scale + shift`.
-fn normalise<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+fn normalise<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     centred: Matrix<E, D, T>,
     var: Vector<E, D, T>,
     affine: &Affine<'_, E, D>,
@@ -332,7 +427,7 @@ fn normalise<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         .map_err(Error::device)
 }
 
-fn finish<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+fn finish<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     y: Matrix<E, D, T>,
     shape: (usize, usize, usize, usize),
     residual: Option<FeatureMap<E, D, T>>,

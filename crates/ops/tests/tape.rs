@@ -30,7 +30,7 @@ struct Operands<E: Dtype> {
 
 impl<E: Dtype> Operands<E>
 where
-    Cpu: Backend<E>,
+    Cpu: Backend<E> + Device<E>,
 {
     fn new() -> Self {
         Self {

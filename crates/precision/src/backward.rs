@@ -2,7 +2,7 @@
 
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
-use trickbag_ops::{Backend, Vector};
+use trickbag_ops::{Backend, Tensors, Vector};
 
 use crate::Error;
 
@@ -29,7 +29,7 @@ pub fn backward<E: Dtype, D: Backend<E>>(
     parameters: &[Vector<E, D>],
     scale: f32,
 ) -> Result<Vec<Vector<f32, D>>, Error> {
-    let mut gradients = loss.try_backward().map_err(Error::device)?;
+    let mut gradients = <D as Tensors<E>>::backward(loss)?;
     let mut take = |p| -> Result<_, Error> {
         let gradient = <D as Backend<E>>::take_gradient(&mut gradients, p)?;
         match scale == 1.0 {

@@ -289,7 +289,7 @@ impl Problem {
             Self::DropInWarmup { .. } => "shorten the warmup or drop later".to_owned(),
             Self::NoSteps { .. } => "give a longer duration, or remove the trick".to_owned(),
             Self::Contradiction { trick, other, .. } => format!("remove `{trick}` or `{other}`"),
-            Self::Precision { .. } => "write Precision(F32) or remove the line".to_owned(),
+            Self::Precision { .. } => "write Precision(Bf16) or remove the line".to_owned(),
             _ => return None,
         })
     }

@@ -5,10 +5,12 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use dfdx::dtypes::Dtype;
 use dfdx::prelude::Cpu;
 use rayon::ThreadPoolBuilder;
 use tempfile::TempDir;
 use trickbag_data::{Dataset, Idx, Keep, Source};
+use trickbag_ops::{Backend, Bf16};
 use trickbag_recipe::{Document, Plan};
 use trickbag_report::Record;
 use trickbag_trainer::{BEST, Error, LAST, MODEL, Outcome, Trainer};
@@ -20,7 +22,6 @@ const RECIPE: &str = r#"Recipe(
     optimizer: Sgd(lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4),
     tricks: [Warmup(epochs: 1), CosineAnnealing, LabelSmoothing(0.1), NoBiasDecay, ZeroGamma],
 )"#;
-
 fn plan(recipe: &str, data: &Dataset) -> Plan {
     Plan::new(&Document::new("tiny.ron", recipe).unwrap(), data.facts()).unwrap()
 }
@@ -47,20 +48,23 @@ fn write_idx(folder: &TempDir, name: &str, sizes: &[u32], values: impl Iterator<
 }
 
 /// Trains from what `folder` holds, on `threads` threads, and stops after step `stop_after`.
-fn train(
+fn train<E: Dtype>(
     plan: &Plan,
     data: &Dataset,
     folder: &Path,
     threads: usize,
     stop_after: Option<u64>,
-) -> (Outcome, Vec<Record>) {
+) -> (Outcome, Vec<Record>)
+where
+    Cpu: Backend<E>,
+{
     let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
         let last = folder.join(LAST);
         let dev = Cpu::default();
         let mut trainer = match last.exists() {
-            true => Trainer::<f32, _>::resume(plan, dev, &last).unwrap(),
-            false => Trainer::<f32, _>::new(plan, dev).unwrap(),
+            true => Trainer::<E, _>::resume(plan, dev, &last).unwrap(),
+            false => Trainer::<E, _>::new(plan, dev).unwrap(),
         };
         let (stop, mut records) = (AtomicBool::new(false), vec![]);
         let outcome = trainer.run(data, folder, &stop, &mut |record| {
@@ -83,17 +87,25 @@ fn timeless(record: &Record) -> String {
 
 #[test]
 fn ends_in_the_same_bytes_wherever_it_was_stopped() {
+    stop_and_resume::<f32>(RECIPE);
+    stop_and_resume::<Bf16>(&RECIPE.replace("ZeroGamma]", "ZeroGamma, Precision(Bf16)]"));
+}
+
+fn stop_and_resume<E: Dtype>(recipe: &str)
+where
+    Cpu: Backend<E>,
+{
     let data = open();
-    let plan = plan(RECIPE, &data);
+    let plan = plan(recipe, &data);
     let unbroken = tempfile::tempdir().unwrap();
-    let (outcome, records) = train(&plan, &data, unbroken.path(), 2, None);
+    let (outcome, records) = train::<E>(&plan, &data, unbroken.path(), 2, None);
     assert_eq!(outcome, Outcome::Finished);
     // In mid-epoch, at an epoch's end, right after it, and before the very last step.
     for stop_after in [1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 1, 2 * STEPS_PER_EPOCH - 1] {
         let broken = tempfile::tempdir().unwrap();
-        let (outcome, first) = train(&plan, &data, broken.path(), 1, Some(stop_after));
+        let (outcome, first) = train::<E>(&plan, &data, broken.path(), 1, Some(stop_after));
         assert_eq!(outcome, Outcome::Stopped, "after {stop_after}");
-        let (outcome, second) = train(&plan, &data, broken.path(), 2, None);
+        let (outcome, second) = train::<E>(&plan, &data, broken.path(), 2, None);
         assert_eq!(outcome, Outcome::Finished, "after {stop_after}");
         for file in [LAST, BEST, MODEL] {
             let [a, b] = [&unbroken, &broken].map(|d| std::fs::read(d.path().join(file)).unwrap());
@@ -104,13 +116,40 @@ fn ends_in_the_same_bytes_wherever_it_was_stopped() {
     }
 }
 
+/// The loss of each step of a whole training.
+fn losses<E: Dtype>(plan: &Plan, data: &Dataset) -> Vec<f64>
+where
+    Cpu: Backend<E>,
+{
+    let folder = tempfile::tempdir().unwrap();
+    let (_, records) = train::<E>(plan, data, folder.path(), 2, None);
+    let of_step = |record: &Record| match record {
+        Record::Step(step) => Some(step.loss),
+        _ => None,
+    };
+    records.iter().filter_map(of_step).collect()
+}
+
+/// Bit for bit it is another training, but its losses stay near those of `f32`.
+#[test]
+fn bf16_trains_as_f32_does() {
+    let data = open();
+    let plan = plan(RECIPE, &data);
+    let (found, precise) = (losses::<Bf16>(&plan, &data), losses::<f32>(&plan, &data));
+    assert_ne!(found, precise);
+    assert!(found.last() < found.first(), "{found:?}");
+    for (found, precise) in found.iter().zip(&precise) {
+        assert!((found / precise - 1.0).abs() < 0.1, "{found}, in f32 {precise}");
+    }
+}
+
 #[test]
 fn records_cover_every_step_and_epoch() {
     let data = open();
     let folder = tempfile::tempdir().unwrap();
     let short = RECIPE.replace("epochs: 2", "epochs: 1").replace("Warmup(epochs: 1), ", "");
     let plan = plan(&short, &data);
-    let (_, records) = train(&plan, &data, folder.path(), 2, None);
+    let (_, records) = train::<f32>(&plan, &data, folder.path(), 2, None);
     let steps: Vec<_> = records.iter().map(Record::step).collect();
     assert_eq!(steps, [1, 2, 3, 4, 5, 5]);
     let Some(Record::Epoch(epoch)) = records.last() else { panic!("{records:?}") };
@@ -144,7 +183,7 @@ fn refuses_checkpoints_that_are_not_its_own() {
     let data = open();
     let plan = plan(RECIPE, &data);
     let folder = tempfile::tempdir().unwrap();
-    train(&plan, &data, folder.path(), 2, Some(1));
+    train::<f32>(&plan, &data, folder.path(), 2, Some(1));
     let last = folder.path().join(LAST);
     let whole = std::fs::read(&last).unwrap();
     let resume = |plan: &Plan| Trainer::<f32, _>::resume(plan, Cpu::default(), &last).unwrap_err();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use dfdx::prelude::Cpu;
+use trickbag_ops::Bf16;
 use trickbag_precision::Policy;
 
 use crate::failure::Failure;
@@ -69,14 +70,19 @@ pub(crate) fn dispatch<J: Job>(
 ) -> Result<J::Output, Failure> {
     match (name, precision) {
         (DeviceName::Cpu, Policy::F32) => job.on::<f32, _>(Cpu::default()),
+        (DeviceName::Cpu, Policy::Bf16) => job.on::<Bf16, _>(Cpu::default()),
         #[cfg(feature = "cuda")]
         (DeviceName::Cuda(ordinal), Policy::F32) => {
             let dev = dfdx::prelude::Cuda::try_build(ordinal, 0);
             let dev = dev.map_err(|e| anyhow::anyhow!("cannot use cuda:{ordinal}: {e}"));
             job.on::<f32, _>(dev.map_err(Failure::Input)?)
         }
-        (_, Policy::Bf16 | Policy::F16) => Err(Failure::Input(anyhow::anyhow!(
-            "{precision:?} cannot compute yet: leave out `Precision({precision:?})`"
+        #[cfg(feature = "cuda")]
+        (DeviceName::Cuda(_), Policy::Bf16) => Err(Failure::Input(anyhow::anyhow!(
+            "dfdx has no Bf16 on CUDA: leave out `Precision(Bf16)`, or train with `--device cpu`"
+        ))),
+        (_, Policy::F16) => Err(Failure::Input(anyhow::anyhow!(
+            "F16 cannot compute yet: leave out `Precision(F16)`"
         ))),
     }
 }

@@ -119,6 +119,16 @@ fn trains_to_the_end_and_leaves_a_whole_run_folder() {
 }
 
 #[test]
+fn trains_in_bf16() {
+    let place = Place::new(RECIPE);
+    let output = place.run(&["--set", "epochs=1", "--set", "tricks=[Precision(Bf16)]"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let plan = fs::read_to_string(place.path("runs/tiny/1/plan.txt")).unwrap();
+    assert!(plan.contains("format      Bf16"), "{plan}");
+    assert!(place.path("runs/tiny/1/summary.json").exists());
+}
+
+#[test]
 fn explains_without_training() {
     let place = Place::new(RECIPE);
     let output = place.command(&["explain", "tiny.ron"]).output().unwrap();

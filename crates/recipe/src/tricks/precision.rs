@@ -7,13 +7,18 @@ use super::{Effect, Slot};
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
 
-/// Computes in another number format; parameters, optimiser state and losses stay in f32:
-/// `Precision(F32)`.
+const IN_BF16: &str = "activations and their gradients in 16 bits with the range of F32; \
+                       parameters, statistics, losses and sums in F32";
+
+/// Computes in another number format: `Precision(Bf16)`.
 ///
-/// Only `F32` can be planned so far.
+/// The format is that of activations and their gradients, and of the copy of the parameters that
+/// meets them. Parameters, optimiser state, batch-norm statistics and losses are f32 always, and
+/// sums are taken in f32. `Bf16` has the range of f32, so it needs no loss scaling; it trains on
+/// the CPU. `F16` cannot be planned so far.
 ///
-/// Source: Micikevicius et al. 2018 (arXiv 1710.03740); Bag of Tricks (arXiv 1812.01187), section
-/// 3.2.
+/// Source: Kalamkar et al. 2019 (arXiv 1905.12322) for `Bf16`; Micikevicius et al. 2018 (arXiv
+/// 1710.03740) for the f32 copy of the parameters; Bag of Tricks (arXiv 1812.01187), section 3.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precision(pub Policy);
 
@@ -27,15 +32,19 @@ impl Effect for Precision {
     }
 
     fn source(&self) -> &'static str {
-        "Micikevicius et al. 2018; Bag of Tricks, 3.2"
+        match self.0 {
+            Policy::Bf16 => "Kalamkar et al. 2019; Bag of Tricks, 3.2",
+            Policy::F32 | Policy::F16 => "Micikevicius et al. 2018; Bag of Tricks, 3.2",
+        }
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        draft.precision = self.0;
         match self.0 {
-            Policy::F32 => draft.precision = self.0,
-            Policy::Bf16 | Policy::F16 => return Err(Problem::Precision { found: self.0 }.at("")),
+            Policy::F32 => Ok("F32".to_owned()),
+            Policy::Bf16 => Ok(IN_BF16.to_owned()),
+            Policy::F16 => Err(Problem::Precision { found: self.0 }.at("")),
         }
-        Ok(format!("{:?}", self.0))
     }
 }
 
@@ -45,11 +54,16 @@ mod tests {
     use crate::tricks::tests::check;
 
     #[test]
-    fn only_f32_can_be_planned() {
+    fn formats_are_planned_or_refused() {
         assert_eq!(check(&Precision(Policy::F32), Ok("F32")).precision, Policy::F32);
-        let refused = "the number format Bf16 is not supported yet";
-        check(&Precision(Policy::Bf16), Err(("", refused)));
+        assert_eq!(check(&Precision(Policy::Bf16), Ok(IN_BF16)).precision, Policy::Bf16);
         let refused = "the number format F16 is not supported yet";
         check(&Precision(Policy::F16), Err(("", refused)));
+    }
+
+    #[test]
+    fn each_format_has_its_source() {
+        assert!(Precision(Policy::Bf16).source().starts_with("Kalamkar"));
+        assert!(Precision(Policy::F32).source().starts_with("Micikevicius"));
     }
 }

@@ -1,0 +1,71 @@
+//! The trait for what layers and losses do with tensors beside the image operators.
+
+use dfdx::dtypes::Dtype;
+use dfdx::prelude::*;
+
+use crate::Error;
+
+/// A device that has tensors of the number format `E`, and `f32` beside.
+///
+/// Every dfdx device is one for dfdx's own formats. dfdx keeps the traits below its `Device`
+/// private, so that no other format can ever be `Device<E>`; this is what is asked instead, and
+/// [`Bf16`](crate::Bf16) has it on the CPU.
+pub trait Tensors<E: Dtype>: Storage<E> + Device<f32> {
+    /// The same values in another shape of equally many elements.
+    fn reshape<From: Shape, To: Shape, T: Tape<E, Self>>(
+        x: Tensor<From, E, Self, T>,
+        shape: &To,
+    ) -> Result<Tensor<To, E, Self, T>, Error>;
+
+    /// A scalar on the tape of `x` that has this value, and this gradient with respect to `x`.
+    ///
+    /// This is how a loss that was computed in `f32` continues a tape in another format.
+    fn scalar<S: Shape, T: Tape<E, Self>>(
+        x: Tensor<S, E, Self, T>,
+        value: f32,
+        gradient: Tensor<S, f32, Self>,
+    ) -> Result<Tensor<(), E, Self, T>, Error>;
+
+    /// Runs the backward pass: dfdx's `try_backward`.
+    fn backward(loss: Tensor<(), E, Self, OwnedTape<E, Self>>)
+    -> Result<Gradients<E, Self>, Error>;
+}
+
+impl<E: Dtype, D: Device<E> + Device<f32>> Tensors<E> for D {
+    fn reshape<From: Shape, To: Shape, T: Tape<E, Self>>(
+        x: Tensor<From, E, Self, T>,
+        shape: &To,
+    ) -> Result<Tensor<To, E, Self, T>, Error> {
+        x.try_reshape_like(shape).map_err(Error::device)
+    }
+
+    fn scalar<S: Shape, T: Tape<E, Self>>(
+        x: Tensor<S, E, Self, T>,
+        value: f32,
+        gradient: Tensor<S, f32, Self>,
+    ) -> Result<Tensor<(), E, Self, T>, Error> {
+        check_gradient(gradient.shape(), x.shape())?;
+        let gradient = gradient.try_to_dtype::<E>().map_err(Error::device)?;
+        // A product with the gradient as a constant has that gradient; the offset mends its value.
+        let product = x.try_mul(gradient).and_then(|p| p.try_sum::<(), S::AllAxes>());
+        let product = product.map_err(Error::device)?;
+        let aside = product.retaped::<NoneTape>().try_to_dtype::<f32>().map_err(Error::device)?;
+        let offset = f64::from(value) - f64::from(aside.as_vec()[0]);
+        product.try_add(E::from_f64(offset).unwrap_or_default()).map_err(Error::device)
+    }
+
+    fn backward(
+        loss: Tensor<(), E, Self, OwnedTape<E, Self>>,
+    ) -> Result<Gradients<E, Self>, Error> {
+        loss.try_backward().map_err(Error::device)
+    }
+}
+
+pub(crate) fn check_gradient<S: Shape>(found: &S, expected: &S) -> Result<(), Error> {
+    match found == expected {
+        true => Ok(()),
+        false => {
+            Err(Error::operand("gradient", found.concrete().as_ref(), expected.concrete().as_ref()))
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! `Bf16` computes and `f32` remembers.
+#![allow(clippy::unwrap_used)]
+
+use dfdx::prelude::*;
+use trickbag_ops::{Backend, Bf16, Matrix, Tensors, Vector};
+use trickbag_precision::{backward, working_copy};
+
+/// Of the mean squared error of `slope · x + offset` against zero, at `x = 1` and `x = 3`; the
+/// loss's value does not matter.
+fn gradients(parameters: &[Vector<f32, Cpu>], scale: f32) -> Vec<Vector<f32, Cpu>> {
+    let dev = Cpu::default();
+    let working = working_copy::<Bf16, Cpu>(parameters).unwrap();
+    let x: Matrix<Bf16, Cpu> = dev.tensor_from_vec([1.0, 3.0].map(Bf16::from_f32).into(), (2, 1));
+    let slope = <Cpu as Tensors<Bf16>>::reshape(working[0].clone(), &(1, 1)).unwrap();
+    let y = Backend::linear(x.leaky_traced(), &slope, &working[1]).unwrap();
+    let answers = y.retaped::<NoneTape>().to_dtype::<f32>();
+    let loss = <Cpu as Tensors<Bf16>>::scalar(y, 0.0, answers * scale).unwrap();
+    backward(loss, &working, scale).unwrap()
+}
+
+fn parameters(slope: f32, offset: f32) -> Vec<Vector<f32, Cpu>> {
+    [slope, offset].map(|p| Cpu::default().tensor_from_vec(vec![p], (1,))).into()
+}
+
+#[test]
+fn a_working_copy_is_rounded_and_the_master_is_not() {
+    let master = parameters(1.001, -0.3);
+    let working = working_copy::<Bf16, Cpu>(&master).unwrap();
+    assert_eq!(working[0].as_vec(), [Bf16::ONE]);
+    assert_eq!(master[0].as_vec(), [1.001]);
+}
+
+#[test]
+fn gradients_are_unscaled_in_f32() {
+    for scale in [1.0, 1024.0] {
+        let found: Vec<_> =
+            gradients(&parameters(2.0, 0.5), scale).iter().map(|g| g.as_vec()[0]).collect();
+        assert_eq!(found, [2.5 + 3.0 * 6.5, 2.5 + 6.5], "scale {scale}");
+    }
+}
+
+#[test]
+fn updates_too_small_for_bf16_add_up_in_the_master() {
+    let mut master = parameters(2.0, 0.5);
+    let step = |master: &mut [Vector<f32, Cpu>]| {
+        let gradients = gradients(master, 1.0);
+        for (p, g) in master.iter_mut().zip(gradients) {
+            *p = p.clone() - g * 1e-4;
+        }
+    };
+    step(&mut master);
+    assert_eq!(working_copy::<Bf16, Cpu>(&master).unwrap()[0].as_vec(), [Bf16::from_f32(2.0)]);
+    (0..99).for_each(|_| step(&mut master));
+    let slope = master[0].as_vec()[0];
+    assert!((1.7..1.9).contains(&slope), "{slope}");
+    assert_eq!(working_copy::<Bf16, Cpu>(&master).unwrap()[0].as_vec(), [Bf16::from_f32(slope)]);
+}
