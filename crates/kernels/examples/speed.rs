@@ -1,29 +1,31 @@
-//! Measures every operator on the shapes of residual networks, with as many threads as rayon has:
-//! `cargo run --release -p trickbag-kernels --example speed`.
+//! Measures every operator in `f32` and `bf16` on the shapes of residual networks, with as many threads
+//! as rayon has: `cargo run --release -p trickbag-kernels --example speed`.
 #![allow(clippy::print_stdout)]
 
 use std::time::{Duration, Instant};
 
 use trickbag_kernels::{
-    Activation, AvgPool, Conv, Divisor, Error, ImageShape, Linear, MaxPool, NormGradients,
-    Rounding, Statistics, Window, batch_norm, batch_norm_backward, batch_norm_stats,
-    global_avg_pool, global_avg_pool_backward,
+    Activation, AvgPool, Conv, Divisor, Element, Error, ImageShape, Linear, MaxPool, Momentum,
+    NormFlow, NormGradients, Rounding, SgdStep, Statistics, Window, Write, batch_norm,
+    batch_norm_backward, batch_norm_stats, bf16, global_avg_pool, global_avg_pool_backward, sgd,
 };
 
 /// How long each measurement repeats its operator.
-const MEASURED: Duration = Duration::from_millis(400);
+const MEASURED: Duration = Duration::from_millis(200);
 
 fn main() -> Result<(), Error> {
     convolutions()?;
     linears()?;
     norms()?;
-    pools()
+    pools::<f32>("f32")?;
+    pools::<bf16>("bf16")?;
+    update()
 }
 
 fn convolutions() -> Result<(), Error> {
     let [one, three] = [Window::square(1), Window::square(3).padding(1)];
     let seven = Window::square(7).stride(2).padding(3);
-    println!("{:<40} {:>9} {:>9} {:>9} {:>9}", "GFLOP/s", "forward", "dx", "dweight", "all");
+    print_titles("GFLOP/s", ["forward", "and stats", "dx", "dweight"]);
     for (name, input, out_channels, window, groups) in [
         ("3x3 3->16, 32x32, batch 128", image(128, 32, 3), 16, three, 1),
         ("3x3 16->16, 32x32, batch 128", image(128, 32, 16), 16, three, 1),
@@ -47,39 +49,54 @@ fn convolutions() -> Result<(), Error> {
         ("3x3 128->128, 32 groups, 28x28, batch 16", image(16, 28, 128), 128, three, 32),
     ] {
         let conv = Conv::new(input, out_channels, window, groups)?;
-        let (x, weight) = (vec![0.5; input.len()], vec![0.25; conv.weight_len()]);
-        let mut y = vec![0.0; conv.output().len()];
-        let [mut dx, mut dweight] = [&x, &weight].map(|like| vec![0.0; like.len()]);
-        let forward = seconds(|| conv.forward(&x, &weight, &mut y))?;
-        let backward_input = seconds(|| conv.backward_input(&y, &weight, &mut dx))?;
-        let backward_weight = seconds(|| conv.backward_weight(&x, &y, &mut dweight))?;
-        print_rates(name, 2.0 * conv.macs() as f64, [forward, backward_input, backward_weight]);
+        convolution::<f32>(&format!("{name}, f32"), &conv)?;
+        convolution::<bf16>(&format!("{name}, bf16"), &conv)?;
     }
+    Ok(())
+}
+
+fn convolution<E: Element>(name: &str, conv: &Conv) -> Result<(), Error> {
+    let (x, weight): (Vec<E>, Vec<E>) = (filled(conv.input().len()), filled(conv.weight_len()));
+    let mut y = vec![E::default(); conv.output().len()];
+    let [mut dx, mut dweight] = [&x, &weight].map(|like| vec![E::default(); like.len()]);
+    let forward = seconds(|| conv.forward(&x, &weight, &mut y))?;
+    let with_stats = seconds(|| conv.forward_with_stats(&x, &weight, &mut y).map(drop))?;
+    let backward_input = seconds(|| conv.backward_input(&y, &weight, Write::Overwrite, &mut dx))?;
+    let backward_weight = seconds(|| conv.backward_weight(&x, &y, &mut dweight))?;
+    let flop = 2.0 * conv.macs() as f64;
+    print_rates(name, 1e-9 * flop, [forward, with_stats, backward_input, backward_weight]);
     Ok(())
 }
 
 fn linears() -> Result<(), Error> {
+    println!();
+    print_titles("GFLOP/s", ["forward", "dx", "dweight"]);
     for (batch, inputs, outputs) in [(128, 64, 10), (64, 512, 1000), (256, 2048, 1000)] {
-        let layer = Linear::new(batch, inputs, outputs)?;
-        let (x, weight) = (vec![0.5; batch * inputs], vec![0.25; inputs * outputs]);
-        let bias = vec![0.0; outputs];
-        let mut y = vec![0.0; batch * outputs];
-        let [mut dx, mut dweight, mut dbias] =
-            [&x, &weight, &bias].map(|like| vec![0.0; like.len()]);
-        let forward = seconds(|| layer.forward(&x, &weight, &bias, &mut y))?;
-        let backward_input = seconds(|| layer.backward_input(&y, &weight, &mut dx))?;
-        let backward_weight = seconds(|| layer.backward_weight(&x, &y, &mut dweight, &mut dbias))?;
         let name = format!("linear {inputs}->{outputs}, batch {batch}");
-        let flop = 2.0 * (batch * inputs * outputs) as f64;
-        print_rates(&name, flop, [forward, backward_input, backward_weight]);
+        linear::<f32>(&format!("{name}, f32"), [batch, inputs, outputs])?;
+        linear::<bf16>(&format!("{name}, bf16"), [batch, inputs, outputs])?;
     }
     Ok(())
 }
 
-/// Bytes are counted once for each operand that is read or written.
+fn linear<E: Element>(name: &str, [batch, inputs, outputs]: [usize; 3]) -> Result<(), Error> {
+    let layer = Linear::new(batch, inputs, outputs)?;
+    let [x, weight, bias]: [Vec<E>; 3] =
+        [batch * inputs, inputs * outputs, outputs].map(|len| filled(len));
+    let mut y = vec![E::default(); batch * outputs];
+    let [mut dx, mut dweight, mut dbias] =
+        [&x, &weight, &bias].map(|like| vec![E::default(); like.len()]);
+    let forward = seconds(|| layer.forward(&x, &weight, &bias, &mut y))?;
+    let backward_input = seconds(|| layer.backward_input(&y, &weight, Write::Add, &mut dx))?;
+    let backward_weight = seconds(|| layer.backward_weight(&x, &y, &mut dweight, &mut dbias))?;
+    let flop = 2.0 * (batch * inputs * outputs) as f64;
+    print_rates(name, 1e-9 * flop, [forward, backward_input, backward_weight]);
+    Ok(())
+}
+
 fn norms() -> Result<(), Error> {
     println!();
-    println!("{:<40} {:>9} {:>9} {:>9}", "GB/s", "stats", "forward", "backward");
+    print_titles("giganumbers/s", ["stats", "forward", "backward", "in place"]);
     for (name, input) in [
         ("norm 16, 32x32, batch 128", image(128, 32, 16)),
         ("norm 64, 8x8, batch 128", image(128, 8, 64)),
@@ -87,73 +104,97 @@ fn norms() -> Result<(), Error> {
         ("norm 256, 56x56, batch 8", image(8, 56, 256)),
         ("norm 2048, 7x7, batch 8", image(8, 7, 2048)),
     ] {
-        let x: Vec<f32> = (0..input.len()).map(|i| (i % 1999) as f32).collect();
-        let (residual, mut y, mut dx) = (x.clone(), vec![0.0; x.len()], vec![0.0; x.len()]);
-        let mut dresidual = vec![0.0; x.len()];
-        let (scale, shift) = (vec![1.0; input.channels], vec![0.0; input.channels]);
-        let (mut dscale, mut dshift) = (scale.clone(), shift.clone());
-        let activation = Activation::Relu;
-        let statistics = seconds(|| batch_norm_stats(&x, input.channels).map(drop))?;
-        let stats = batch_norm_stats(&x, input.channels)?;
-        let forward = seconds(|| {
-            batch_norm(&x, &stats, &scale, &shift, 1e-5, Some(&residual), activation, &mut y)
-        })?;
-        let backward = seconds(|| {
-            let grads = NormGradients {
-                x: &mut dx,
-                scale: &mut dscale,
-                shift: &mut dshift,
-                residual: Some(&mut dresidual),
-            };
-            let statistics = Statistics::Batch;
-            batch_norm_backward(
-                &x, &y, &stats, &scale, 1e-5, activation, statistics, &residual, grads,
-            )
-        })?;
-        let gigabytes = 4e-9 * x.len() as f64;
-        println!(
-            "{name:<40} {:>9.1} {:>9.1} {:>9.1}",
-            gigabytes / statistics,
-            3.0 * gigabytes / forward,
-            // Both passes read x, y and dy; the second updates two gradients.
-            10.0 * gigabytes / backward
-        );
+        norm::<f32>(&format!("{name}, f32"), input)?;
+        norm::<bf16>(&format!("{name}, bf16"), input)?;
     }
     Ok(())
 }
 
-fn pools() -> Result<(), Error> {
+fn norm<E: Element>(name: &str, input: ImageShape) -> Result<(), Error> {
+    let x: Vec<E> = filled(input.len());
+    let (residual, mut y, mut dx, mut dy) = (x.clone(), x.clone(), x.clone(), x.clone());
+    let mut dresidual = x.clone();
+    let (scale, shift) = (vec![1.0; input.channels], vec![0.0; input.channels]);
+    let (mut dscale, mut dshift) = (scale.clone(), shift.clone());
+    let (activation, eps) = (Activation::Relu, 1e-5);
+    let statistics = seconds(|| batch_norm_stats(&x, input.channels).map(drop))?;
+    let stats = batch_norm_stats(&x, input.channels)?;
+    let forward = seconds(|| {
+        batch_norm(&x, &stats, &scale, &shift, eps, Some(&residual), activation, &mut y)
+    })?;
+    let mut backward = |flow: NormFlow<'_, E>, write| {
+        let gradients = NormGradients {
+            flow,
+            scale: &mut dscale,
+            shift: &mut dshift,
+            residual: Some((write, &mut dresidual)),
+        };
+        batch_norm_backward(&x, &y, &stats, &scale, eps, activation, Statistics::Batch, gradients)
+    };
+    let adding = seconds(|| {
+        let flow = NormFlow::Across { dy: &residual, write: Write::Add, dx: &mut dx };
+        backward(flow, Write::Add)
+    })?;
+    let in_place = seconds(|| backward(NormFlow::InPlace(&mut dy), Write::Overwrite))?;
+    print_rates(name, 1e-9 * input.len() as f64, [statistics, forward, adding, in_place]);
+    Ok(())
+}
+
+fn pools<E: Element>(element: &str) -> Result<(), Error> {
     println!();
-    println!("{:<40} {:>9} {:>9}", "GB/s of the input", "forward", "backward");
+    print_titles("giganumbers/s of the input", ["forward", "backward"]);
     let input = image(8, 112, 64);
-    let x = vec![0.5; input.len()];
-    let mut dx = vec![0.0; x.len()];
-    let gigabytes = 4e-9 * x.len() as f64;
+    let x: Vec<E> = filled(input.len());
+    let mut dx = x.clone();
     let print = |name: &str, forward: f64, backward: f64| {
-        println!("{name:<40} {:>9.1} {:>9.1}", gigabytes / forward, gigabytes / backward);
+        let name = format!("{name}, 112x112x64, {element}");
+        print_rates(&name, 1e-9 * input.len() as f64, [forward, backward]);
     };
 
     let pool = MaxPool::new(input, Window::square(3).stride(2).padding(1))?;
-    let mut y = vec![0.0; pool.output().len()];
+    let mut y = vec![E::default(); pool.output().len()];
     let mut argmax = vec![0; y.len()];
     let forward = seconds(|| pool.forward(&x, &mut y, &mut argmax))?;
-    print("max 3x3/2, 112x112x64", forward, seconds(|| pool.backward(&argmax, &y, &mut dx))?);
+    print("max 3x3/2", forward, seconds(|| pool.backward(&argmax, &y, &mut dx))?);
 
     let window = Window::square(2).stride(2);
     let pool = AvgPool::new(input, window, Rounding::Floor, Divisor::Valid)?;
-    let mut y = vec![0.0; pool.output().len()];
+    let mut y = vec![E::default(); pool.output().len()];
     let forward = seconds(|| pool.forward(&x, &mut y))?;
-    print("average 2x2/2, 112x112x64", forward, seconds(|| pool.backward(&y, &mut dx))?);
+    print("average 2x2/2", forward, seconds(|| pool.backward(&y, &mut dx))?);
 
-    let mut y = vec![0.0; input.batch * input.channels];
+    let mut y = vec![E::default(); input.batch * input.channels];
     let forward = seconds(|| global_avg_pool(input, &x, &mut y))?;
     let backward = seconds(|| global_avg_pool_backward(input, &y, &mut dx))?;
-    print("global average, 112x112x64", forward, backward);
+    print("global average", forward, backward);
+    Ok(())
+}
+
+fn update() -> Result<(), Error> {
+    println!();
+    print_titles("giganumbers/s", ["plain", "classical", "Nesterov"]);
+    let len = 4_000_000;
+    let [gradient, mut parameter, mut velocity]: [Vec<f32>; 3] = [(); 3].map(|()| filled(len));
+    let mut measure = |kind, with_velocity| {
+        let step = SgdStep { lr: 1e-9, momentum: 0.9, kind, weight_decay: 1e-9 };
+        seconds(|| {
+            let velocity = Some(&mut velocity[..]).filter(|_| with_velocity);
+            sgd(&mut parameter, &gradient, velocity, step)
+        })
+    };
+    let plain = measure(Momentum::Classical, false)?;
+    let rates = [plain, measure(Momentum::Classical, true)?, measure(Momentum::Nesterov, true)?];
+    print_rates("sgd of 4 million", 1e-9 * len as f64, rates);
     Ok(())
 }
 
 fn image(batch: usize, size: usize, channels: usize) -> ImageShape {
     ImageShape { batch, height: size, width: size, channels }
+}
+
+/// Numbers that do not grow when they are summed.
+fn filled<E: Element>(len: usize) -> Vec<E> {
+    (0..len).map(|i| E::from_f32((i % 31) as f32 / 16.0 - 15.0 / 16.0)).collect()
 }
 
 /// The shortest of many runs: what the processor can do when it does nothing else.
@@ -167,8 +208,10 @@ fn seconds(mut run: impl FnMut() -> Result<(), Error>) -> Result<f64, Error> {
     Ok(shortest)
 }
 
-fn print_rates(name: &str, flop: f64, seconds: [f64; 3]) {
-    let [forward, dx, dweight] = seconds.map(|seconds| 1e-9 * flop / seconds);
-    let all = 3e-9 * flop / seconds.iter().sum::<f64>();
-    println!("{name:<40} {forward:>9.0} {dx:>9.0} {dweight:>9.0} {all:>9.0}");
+fn print_titles<const N: usize>(unit: &str, titles: [&str; N]) {
+    println!("{unit:<48}{}", titles.map(|title| format!("{title:>10}")).concat());
+}
+
+fn print_rates<const N: usize>(name: &str, work: f64, seconds: [f64; N]) {
+    println!("{name:<48}{}", seconds.map(|seconds| format!("{:>10.1}", work / seconds)).concat());
 }

@@ -43,7 +43,7 @@ impl Band {
     }
 
     /// The band's numbers within the whole destination.
-    pub(crate) fn part<'a>(&self, destination: ImageShape, data: &'a [f32]) -> &'a [f32] {
+    pub(crate) fn part<'a, E>(&self, destination: ImageShape, data: &'a [E]) -> &'a [E] {
         &data[self.first(destination)..][..self.len(destination)]
     }
 
@@ -58,11 +58,11 @@ impl Band {
 }
 
 /// Pairs each band with its numbers.
-pub(crate) fn split<'a>(
+pub(crate) fn split<'a, E>(
     bands: &[Band],
     destination: ImageShape,
-    data: &'a mut [f32],
-) -> Vec<(Band, &'a mut [f32])> {
+    data: &'a mut [E],
+) -> Vec<(Band, &'a mut [E])> {
     let mut rest = data;
     let part = |band: &Band| {
         let (part, tail) = std::mem::take(&mut rest).split_at_mut(band.len(destination));

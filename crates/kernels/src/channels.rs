@@ -2,7 +2,9 @@
 
 use crate::Conv;
 use crate::direction::Direction;
-use crate::lanes::LANES;
+use crate::element::Stored;
+use crate::frame::{Aliasing, Layout};
+use crate::lanes::{Kernel, LANES, Lanes};
 
 /// Which source channels a destination channel sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +20,9 @@ pub(crate) enum Mix {
 pub(crate) struct Channels {
     pub(crate) mix: Mix,
     /// Source channels that each destination channel sees.
-    pub(crate) depth: usize,
+    depth: usize,
+    /// The same, filled up to whole factors.
+    pitch: usize,
     direction: Direction,
     /// Groups of channels that are blocked apart, and destination channels in each.
     groups: usize,
@@ -42,28 +46,39 @@ pub(crate) struct Block {
 }
 
 impl Channels {
-    pub(crate) fn new(conv: &Conv, direction: Direction) -> Self {
+    /// For numbers of type `E`.
+    pub(crate) fn new<E: Stored>(conv: &Conv, direction: Direction) -> Self {
         let (input, output) = (conv.input().channels, conv.output().channels);
         let groups = conv.groups();
+        let (depth, group_columns) = match direction {
+            Direction::Forward => (input / groups, output / groups),
+            Direction::Backward => (output / groups, input / groups),
+        };
         let all = Self {
             mix: Mix::Group,
-            depth: input / groups,
+            depth,
+            pitch: depth.next_multiple_of(E::SPAN),
             direction,
             groups,
-            group_columns: output / groups,
+            group_columns,
             tap_len: input / groups * output,
             row_len: output,
         };
         if groups > 1 && groups == input && groups == output {
             // Depthwise: blocks may span groups.
-            return Self { mix: Mix::Same, depth: 1, groups: 1, group_columns: output, ..all };
+            return Self { mix: Mix::Same, pitch: 1, groups: 1, group_columns: output, ..all };
         }
-        match direction {
-            Direction::Forward => all,
-            Direction::Backward => {
-                Self { depth: all.group_columns, group_columns: all.depth, ..all }
-            }
-        }
+        all
+    }
+
+    /// How the source's pixels are wanted.
+    pub(crate) fn layout(self, aliasing: Aliasing) -> Layout {
+        Layout { aliasing, depth: self.depth, pitch: self.pitch }
+    }
+
+    /// Factors that the source channels of a tap make.
+    pub(crate) fn factors<E: Stored>(self) -> usize {
+        self.pitch.div_ceil(E::SPAN)
     }
 
     /// All destination channels.
@@ -77,7 +92,7 @@ impl Channels {
     fn block(self, group: usize, column: usize) -> Block {
         let destination = group * self.group_columns + column;
         let columns = LANES.min(self.group_columns - column);
-        let source = group * self.depth;
+        let source = group * self.pitch;
         match (self.mix, self.direction) {
             (Mix::Same, _) => {
                 Block { source: destination, destination, columns, weight: destination }
@@ -86,30 +101,42 @@ impl Channels {
                 Block { source, destination, columns, weight: destination }
             }
             (Mix::Group, Direction::Backward) => {
-                Block { source, destination, columns, weight: column * self.row_len + source }
+                let weight = column * self.row_len + group * self.depth;
+                Block { source, destination, columns, weight }
             }
         }
     }
+}
 
-    /// Copies the block's weights for each of the `taps` and each source channel, and zeros for the
-    /// columns that the block lacks.
-    pub(crate) fn pack(
-        self,
-        block: &Block,
-        weight: &[f32],
-        taps: impl Iterator<Item = usize>,
-        panel: &mut [[f32; LANES]],
-    ) {
-        for (tap, rows) in taps.zip(panel.chunks_exact_mut(self.depth)) {
-            let weight = weight[tap * self.tap_len + block.weight..].chunks(self.row_len);
-            if (self.mix, self.direction) == (Mix::Group, Direction::Backward) {
+/// Packs a block's weights for each of the taps and the factors of the source channels; the columns
+/// that the block lacks are zeros.
+pub(crate) struct Pack<'a, E: Stored, T> {
+    pub(crate) channels: Channels,
+    pub(crate) block: &'a Block,
+    pub(crate) weight: &'a [E],
+    pub(crate) taps: T,
+    pub(crate) panel: &'a mut [[E::Factor; LANES]],
+}
+
+impl<E: Stored, T: Iterator<Item = usize>> Kernel for Pack<'_, E, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { channels, block, .. } = self;
+        let rows = self.panel.chunks_exact_mut(channels.factors::<E>());
+        for (tap, rows) in self.taps.zip(rows) {
+            let weight = &self.weight[tap * channels.tap_len + block.weight..];
+            let weight = weight.chunks(channels.row_len);
+            if (channels.mix, channels.direction) == (Mix::Group, Direction::Backward) {
                 for (column, weight) in weight.take(block.columns).enumerate() {
-                    rows.iter_mut().zip(weight).for_each(|(row, &weight)| row[column] = weight);
+                    let factors = weight[..channels.depth].chunks(E::SPAN).map(E::factor);
+                    rows.iter_mut().zip(factors).for_each(|(row, factor)| row[column] = factor);
                 }
             } else {
-                for (row, weight) in rows.iter_mut().zip(weight) {
-                    row[..block.columns].copy_from_slice(&weight[..block.columns]);
-                }
+                let weight = weight.take(channels.depth);
+                let mut weight = weight.map(|weight| &weight[..block.columns]);
+                rows.iter_mut().for_each(|row| E::weave::<L>(&mut weight, row));
             }
         }
     }

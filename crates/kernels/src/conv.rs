@@ -2,12 +2,14 @@
 
 use crate::correlate::correlate;
 use crate::direction::Direction;
+use crate::element::Element;
 use crate::error::check_lengths;
 use crate::image::check_addressable;
+use crate::moments::ChunkMoments;
 use crate::stencil::Stencil;
 use crate::weight_gradient::weight_gradient;
 use crate::winograd::{self, Geometry};
-use crate::{Error, ImageShape, Window};
+use crate::{BatchStats, Error, ImageShape, Isa, Window, Write};
 
 /// A convolution of fixed, validated geometry.
 ///
@@ -16,7 +18,7 @@ use crate::{Error, ImageShape, Window};
 /// `o / (output channels / groups)` and sees that group's slice of the input channels.
 ///
 /// ```
-/// use trickbag_kernels::{Conv, ImageShape, Window};
+/// use trickbag_kernels::{Conv, ImageShape, Window, Write};
 /// # fn main() -> Result<(), trickbag_kernels::Error> {
 /// let input = ImageShape { batch: 1, height: 1, width: 3, channels: 1 };
 /// let window = Window { kernel: [1, 2], ..Window::square(1) };
@@ -26,7 +28,7 @@ use crate::{Error, ImageShape, Window};
 /// assert_eq!(y, [3.0, 5.0]);
 ///
 /// let mut dx = [0.0; 3];
-/// difference.backward_input(&[1.0, 1.0], &[-1.0, 1.0], &mut dx)?;
+/// difference.backward_input(&[1.0, 1.0], &[-1.0, 1.0], Write::Add, &mut dx)?;
 /// assert_eq!(dx, [-1.0, 0.0, 1.0]);
 /// # Ok(())
 /// # }
@@ -99,34 +101,46 @@ impl Conv {
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
-    pub fn forward(&self, x: &[f32], weight: &[f32], y: &mut [f32]) -> Result<(), Error> {
-        let [input, weights, output] = self.lengths();
-        check_lengths(
-            "Conv::forward",
-            &[("x", x.len(), input), ("weight", weight.len(), weights), ("y", y.len(), output)],
-        )?;
-        match Geometry::new(self, Direction::Forward) {
-            Some(geometry) => winograd::correlate(&geometry, Direction::Forward, x, weight, y),
-            None => correlate(self, Direction::Forward, x, weight, y),
-        }
+    pub fn forward<E: Element>(&self, x: &[E], weight: &[E], y: &mut [E]) -> Result<(), Error> {
+        self.check("Conv::forward", [("x", x), ("weight", weight), ("y", y)])?;
+        self.run_forward(Write::Overwrite, x, weight, y);
         Ok(())
     }
 
-    /// Adds the gradient of the input to `dx`, given the gradient `dy` of the output.
+    /// Overwrites `y` with the convolution of `x` by `weight`, and returns what
+    /// [`batch_norm_stats`](crate::batch_norm_stats) would for it, up to rounding. Each task gathers
+    /// what it has just written, which is faster than to read all of `y` again.
     ///
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
-    pub fn backward_input(&self, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<(), Error> {
-        let [input, weights, output] = self.lengths();
-        check_lengths(
-            "Conv::backward_input",
-            &[("dy", dy.len(), output), ("weight", weight.len(), weights), ("dx", dx.len(), input)],
-        )?;
-        match Geometry::new(self, Direction::Backward) {
-            Some(geometry) => winograd::correlate(&geometry, Direction::Backward, dy, weight, dx),
-            None => correlate(self, Direction::Backward, dy, weight, dx),
-        }
+    pub fn forward_with_stats<E: Element>(
+        &self,
+        x: &[E],
+        weight: &[E],
+        y: &mut [E],
+    ) -> Result<BatchStats, Error> {
+        self.check("Conv::forward_with_stats", [("x", x), ("weight", weight), ("y", y)])?;
+        let (isa, channels) = (Isa::current(), self.output.channels);
+        let moments = |band: &[E]| ChunkMoments::new(isa, band, channels);
+        let moments = self.correlate(Direction::Forward, Write::Overwrite, x, weight, y, moments);
+        Ok(BatchStats::join(&moments, channels))
+    }
+
+    /// Writes the gradient of the input to `dx`, given the gradient `dy` of the output.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] if a slice does not fit its shape.
+    pub fn backward_input<E: Element>(
+        &self,
+        dy: &[E],
+        weight: &[E],
+        write: Write,
+        dx: &mut [E],
+    ) -> Result<(), Error> {
+        self.check("Conv::backward_input", [("dx", dx), ("weight", weight), ("dy", dy)])?;
+        self.correlate(Direction::Backward, write, dy, weight, dx, |_| ());
         Ok(())
     }
 
@@ -135,17 +149,57 @@ impl Conv {
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
-    pub fn backward_weight(&self, x: &[f32], dy: &[f32], dweight: &mut [f32]) -> Result<(), Error> {
-        let [input, weights, output] = self.lengths();
-        check_lengths(
-            "Conv::backward_weight",
-            &[("x", x.len(), input), ("dy", dy.len(), output), ("dweight", dweight.len(), weights)],
-        )?;
-        match Geometry::new(self, Direction::Forward) {
+    pub fn backward_weight<E: Element>(
+        &self,
+        x: &[E],
+        dy: &[E],
+        dweight: &mut [E],
+    ) -> Result<(), Error> {
+        self.check("Conv::backward_weight", [("x", x), ("dweight", dweight), ("dy", dy)])?;
+        match Geometry::new::<E>(Isa::current(), self, Direction::Forward) {
             Some(geometry) => winograd::weight_gradient(&geometry, x, dy, dweight),
             None => weight_gradient(self, x, dy, dweight),
         }
         Ok(())
+    }
+
+    /// [`Conv::forward`] for slices that have been checked.
+    pub(crate) fn run_forward<E: Element>(&self, write: Write, x: &[E], weight: &[E], y: &mut [E]) {
+        self.correlate(Direction::Forward, write, x, weight, y, |_| ());
+    }
+
+    fn correlate<E: Element, T: Send>(
+        &self,
+        direction: Direction,
+        write: Write,
+        source: &[E],
+        weight: &[E],
+        destination: &mut [E],
+        finish: impl Fn(&[E]) -> T + Sync,
+    ) -> Vec<T> {
+        match Geometry::new::<E>(Isa::current(), self, direction) {
+            Some(geometry) => winograd::correlate(
+                &geometry,
+                direction,
+                write,
+                source,
+                weight,
+                destination,
+                finish,
+            ),
+            None => correlate(self, direction, write, source, weight, destination, finish),
+        }
+    }
+
+    /// Checks the lengths of an input, a weight and an output.
+    fn check<E>(
+        &self,
+        operator: &'static str,
+        operands: [(&'static str, &[E]); 3],
+    ) -> Result<(), Error> {
+        let lengths = self.lengths();
+        let operand = |i: usize| (operands[i].0, operands[i].1.len(), lengths[i]);
+        check_lengths(operator, &[operand(0), operand(1), operand(2)])
     }
 
     /// Numbers in the input, the weight and the output.

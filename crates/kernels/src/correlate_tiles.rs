@@ -1,8 +1,9 @@
 //! The inner loops of convolution and of its input's gradient: the sums of a tile of pixels and
 //! sixteen channels are held in registers, and every number that is loaded is used for all of it.
 
-use crate::Isa;
+use crate::Write;
 use crate::channels::{Block, Mix};
+use crate::element::{Factor, Stored};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::plan::{Lattice, Pixel};
 
@@ -13,28 +14,21 @@ pub(crate) const TILE_PIXELS: usize = 16;
 /// takes two.
 const FEW_PIXELS: usize = 4;
 
-/// What happens to the destination's old content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Write {
-    Overwrite,
-    Add,
-}
-
 /// For all pixels of a band and all destination channels: the sum over all taps (and, with
 /// [`Mix::Group`], source channels) of source times weight.
-pub(crate) struct Correlate<'a> {
+pub(crate) struct Correlate<'a, E: Stored> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
     pub(crate) blocks: &'a [Block],
     /// The weights of the blocks, one panel after the other.
-    pub(crate) panels: &'a [[f32; LANES]],
+    pub(crate) panels: &'a [[E::Factor; LANES]],
     pub(crate) lattices: &'a [Lattice],
     pub(crate) images: usize,
-    pub(crate) source: &'a [f32],
-    pub(crate) destination: &'a mut [f32],
+    pub(crate) source: &'a [E],
+    pub(crate) destination: &'a mut [E],
 }
 
-impl Kernel for Correlate<'_> {
+impl<E: Stored> Kernel for Correlate<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -61,9 +55,9 @@ impl Kernel for Correlate<'_> {
     }
 }
 
-impl Correlate<'_> {
+impl<E: Stored> Correlate<'_, E> {
     #[inline(always)]
-    fn tiles(&mut self, index: usize) -> Tiles<'_> {
+    fn tiles(&mut self, index: usize) -> Tiles<'_, E> {
         let block = &self.blocks[index];
         let depth = self.panels.len() / self.blocks.len();
         Tiles {
@@ -77,28 +71,25 @@ impl Correlate<'_> {
 }
 
 /// The tiles of one block of destination channels.
-struct Tiles<'a> {
+struct Tiles<'a, E: Stored> {
     write: Write,
     columns: usize,
-    panel: &'a [[f32; LANES]],
+    panel: &'a [[E::Factor; LANES]],
     /// Begins at the first channel that the block sees.
-    source: &'a [f32],
+    source: &'a [E],
     /// Begins at the block's first channel.
-    destination: &'a mut [f32],
+    destination: &'a mut [E],
 }
 
-impl Tiles<'_> {
+impl<E: Stored> Tiles<'_, E> {
     #[inline(always)]
     fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize) {
-        let tile_pixels = match L::ISA {
-            Isa::Avx512 => TILE_PIXELS,
-            Isa::Avx2 | Isa::Portable => FEW_PIXELS,
-        };
+        let largest = if L::REGISTERS > TILE_PIXELS { TILE_PIXELS } else { FEW_PIXELS };
         for lattice in lattices {
-            for pixels in lattice.pixels(images).chunks(tile_pixels) {
-                match (L::ISA, pixels.len()) {
-                    (Isa::Avx512, 9..) => self.group_tile::<L, TILE_PIXELS>(lattice, pixels),
-                    (Isa::Avx512, 5..) => self.group_tile::<L, 8>(lattice, pixels),
+            for pixels in lattice.pixels(images).chunks(largest) {
+                match (largest, pixels.len()) {
+                    (TILE_PIXELS, 9..) => self.group_tile::<L, TILE_PIXELS>(lattice, pixels),
+                    (TILE_PIXELS, 5..) => self.group_tile::<L, 8>(lattice, pixels),
                     _ => self.group_tile::<L, FEW_PIXELS>(lattice, pixels),
                 }
             }
@@ -116,15 +107,15 @@ impl Tiles<'_> {
             *source = &self.source[pixel.source..][..lattice.reach];
         }
         for run in &lattice.runs {
-            let weights = &self.panel[run.weight..][..run.len];
-            let mut rows = sources;
-            for row in &mut rows {
-                *row = &row[run.source..][..weights.len()];
+            let weights = &self.panel[run.weight / E::SPAN..][..run.len / E::SPAN];
+            let mut rows = [&[][..]; PIXELS];
+            for (row, source) in rows.iter_mut().zip(&sources) {
+                *row = &E::factors(&source[run.source..])[..weights.len()];
             }
             for (k, weights) in weights.iter().enumerate() {
-                let weights = L::load(weights);
+                let weights = E::Factor::load::<L>(weights);
                 for (sum, row) in sums.iter_mut().zip(&rows) {
-                    *sum = L::splat(row[k]).mul_add(weights, *sum);
+                    *sum = E::Factor::mul_add(row[k].splat(), weights, *sum);
                 }
             }
         }
@@ -139,7 +130,7 @@ impl Tiles<'_> {
             *source = pixels[i.min(pixels.len() - 1)].source;
         }
         for run in &lattice.runs {
-            let weights = L::load(&self.panel[run.weight]);
+            let weights = E::Factor::load_firsts::<L>(&self.panel[run.weight]);
             for (sum, at) in sums.iter_mut().zip(&sources) {
                 let source = L::load_padded(&self.source[at + run.source..]);
                 *sum = source.mul_add(weights, *sum);

@@ -18,11 +18,21 @@ pub(crate) enum Aliasing {
     Avoid,
 }
 
-/// Some rows of each image of a band: as they lie in the source, or copied with a gap after each
-/// pixel.
+/// How the source's pixels are wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) aliasing: Aliasing,
+    /// Every so many channels ...
+    pub(crate) depth: usize,
+    /// ... take up so much room, and what they do not fill is zeros.
+    pub(crate) pitch: usize,
+}
+
+/// Some rows of each image of a band: as they lie in the source, or copied with gaps.
 #[derive(Debug)]
 pub(crate) struct Frame {
     source: ImageShape,
+    layout: Layout,
     /// The rows, in the source.
     pub(crate) rows: Range<usize>,
     in_place: bool,
@@ -33,33 +43,53 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(source: ImageShape, rows: Range<usize>, aliasing: Aliasing) -> Self {
-        let aliased = source.channels.is_multiple_of(ALIASED) && !rows.is_empty();
-        let in_place = !aliased || aliasing == Aliasing::Accept;
-        let (image_rows, gap) = if in_place { (source.height, 0) } else { (rows.len(), LANES) };
-        let pixel_pitch = source.channels + gap;
+    pub(crate) fn new(source: ImageShape, rows: Range<usize>, layout: Layout) -> Self {
+        let Layout { aliasing, depth, pitch } = layout;
+        let filled = source.channels / depth * pitch;
+        let apart = aliasing == Aliasing::Avoid && filled.is_multiple_of(ALIASED);
+        let in_place = pitch == depth && !apart;
+        let pixel_pitch = if apart { filled + LANES } else { filled };
+        let image_rows = if in_place { source.height } else { rows.len() };
         let row_pitch = source.width * pixel_pitch;
-        Self { source, rows, in_place, image_pitch: image_rows * row_pitch, row_pitch, pixel_pitch }
+        let image_pitch = image_rows * row_pitch;
+        Self { source, layout, rows, in_place, image_pitch, row_pitch, pixel_pitch }
     }
 
     /// Copies the band's part of `source` into `copy`, unless it is read in place.
-    pub(crate) fn load(&self, source: &[f32], band: &Band, copy: &mut Vec<f32>) {
+    pub(crate) fn load<E: Copy + Default>(&self, source: &[E], band: &Band, copy: &mut Vec<E>) {
         if self.in_place {
             return;
         }
-        copy.resize(band.images * self.image_pitch, 0.0);
+        // One pixel at least, for those to point to that see padding only. What lies between the
+        // channels of the copies is never written, so it stays zero from band to band.
+        let len = (band.images * self.image_pitch).max(self.pixel_pitch);
+        copy.resize(len, E::default());
+        if self.rows.is_empty() {
+            return;
+        }
         let ImageShape { height, width, channels, .. } = self.source;
         for (image, copy) in (band.image..).zip(copy.chunks_exact_mut(self.image_pitch)) {
             let first = (image * height + self.rows.start) * width;
             let pixels = source[first * channels..].chunks_exact(channels);
             for (pixel, copy) in pixels.zip(copy.chunks_exact_mut(self.pixel_pitch)) {
-                copy[..channels].copy_from_slice(pixel);
+                self.copy_pixel(pixel, copy);
             }
         }
     }
 
+    fn copy_pixel<E: Copy>(&self, pixel: &[E], copy: &mut [E]) {
+        let Layout { depth, pitch, .. } = self.layout;
+        if depth == pitch {
+            return copy[..pixel.len()].copy_from_slice(pixel);
+        }
+        for (from, to) in pixel.chunks_exact(depth).zip(copy.chunks_exact_mut(pitch)) {
+            // Too few for a call of `memcpy` to pay.
+            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        }
+    }
+
     /// The band's frame: a part of `source`, or what was loaded into `copy`.
-    pub(crate) fn view<'a>(&self, source: &'a [f32], band: &Band, copy: &'a [f32]) -> &'a [f32] {
+    pub(crate) fn view<'a, E>(&self, source: &'a [E], band: &Band, copy: &'a [E]) -> &'a [E] {
         if self.in_place {
             &source[band.image * self.image_pitch + self.rows.start * self.row_pitch..]
         } else {

@@ -5,14 +5,14 @@ use rayon::prelude::*;
 use crate::column_sums::{Terms, column_sums};
 use crate::error::check_lengths;
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::{Error, ImageShape, Isa};
+use crate::{Element, Error, ImageShape, Isa};
 
 /// Overwrites `y` (batch x channels) with the average of each image's pixels.
 ///
 /// # Errors
 ///
 /// [`Error::Zero`] for an empty dimension, [`Error::Length`] if a slice does not fit its shape.
-pub fn global_avg_pool(input: ImageShape, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+pub fn global_avg_pool<E: Element>(input: ImageShape, x: &[E], y: &mut [E]) -> Result<(), Error> {
     input.check()?;
     let (len, output) = (input.len(), input.batch * input.channels);
     check_lengths("global_avg_pool", &[("x", x.len(), len), ("y", y.len(), output)])?;
@@ -27,10 +27,10 @@ pub fn global_avg_pool(input: ImageShape, x: &[f32], y: &mut [f32]) -> Result<()
 /// # Errors
 ///
 /// [`Error::Zero`] for an empty dimension, [`Error::Length`] if a slice does not fit its shape.
-pub fn global_avg_pool_backward(
+pub fn global_avg_pool_backward<E: Element>(
     input: ImageShape,
-    dy: &[f32],
-    dx: &mut [f32],
+    dy: &[E],
+    dx: &mut [E],
 ) -> Result<(), Error> {
     input.check()?;
     let (len, output) = (input.len(), input.batch * input.channels);
@@ -42,12 +42,12 @@ pub fn global_avg_pool_backward(
     Ok(())
 }
 
-struct Average<'a> {
-    image: &'a [f32],
-    average: &'a mut [f32],
+struct Average<'a, E> {
+    image: &'a [E],
+    average: &'a mut [E],
 }
 
-impl Kernel for Average<'_> {
+impl<E: Element> Kernel for Average<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -56,24 +56,25 @@ impl Kernel for Average<'_> {
         let pixels = self.image.len() / channels;
         let sums = column_sums::<L, 1>(pixels, channels.div_ceil(LANES), &self);
         for (averages, [sums]) in self.average.chunks_mut(LANES).zip(sums) {
-            averages.iter_mut().zip(sums).for_each(|(average, sum)| *average = sum / pixels as f32);
+            let sums = averages.iter_mut().zip(sums);
+            sums.for_each(|(average, sum)| *average = E::from_f32(sum / pixels as f32));
         }
     }
 }
 
-impl Terms<1> for Average<'_> {
+impl<E: Element> Terms<1> for Average<'_, E> {
     #[inline(always)]
     fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 1] {
         [L::load_padded(&self.image[row * self.average.len() + block * LANES..])]
     }
 }
 
-struct Spread<'a> {
-    image: &'a mut [f32],
-    gradient: &'a [f32],
+struct Spread<'a, E> {
+    image: &'a mut [E],
+    gradient: &'a [E],
 }
 
-impl Kernel for Spread<'_> {
+impl<E: Element> Kernel for Spread<'_, E> {
     type Output = ();
 
     #[inline(always)]

@@ -16,7 +16,12 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, VL, BW and DQ.
     Avx512,
+    /// The same and AVX512-BF16, which multiplies pairs of `bf16`; `f32` gains nothing from it.
+    Avx512Bf16,
 }
+
+/// Worst first.
+const ALL: [Isa; 4] = [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16];
 
 thread_local! {
     static CHOSEN: Cell<Option<Isa>> = const { Cell::new(None) };
@@ -26,10 +31,7 @@ impl Isa {
     /// The instruction sets that this processor has, worst first.
     #[must_use]
     pub fn available() -> Vec<Self> {
-        [Self::Portable, Self::Avx2, Self::Avx512]
-            .into_iter()
-            .filter(|i| i.is_available())
-            .collect()
+        ALL.into_iter().filter(|isa| isa.is_available()).collect()
     }
 
     /// Calls `f`; the operators that it calls on this thread use this instruction set.
@@ -57,7 +59,7 @@ impl Isa {
     }
 
     fn best() -> Self {
-        [Self::Avx512, Self::Avx2].into_iter().find(|i| i.is_available()).unwrap_or(Self::Portable)
+        ALL.into_iter().rfind(|isa| isa.is_available()).unwrap_or(Self::Portable)
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -71,6 +73,9 @@ impl Isa {
                     && is_x86_feature_detected!("avx512bw")
                     && is_x86_feature_detected!("avx512dq")
                     && Self::Avx2.is_available()
+            }
+            Self::Avx512Bf16 => {
+                is_x86_feature_detected!("avx512bf16") && Self::Avx512.is_available()
             }
         }
     }

@@ -1,12 +1,14 @@
-//! Image operators on plain slices of `f32`: convolution, batch normalisation, pooling and fully
-//! connected layers, forward and backward, on the CPU, multithreaded and vectorised.
+//! Image operators on plain slices: convolution, batch normalisation, pooling and fully connected
+//! layers, forward and backward, and the update of gradient descent, on the CPU, multithreaded and
+//! vectorised.
 //!
-//! Images are (batch, height, width, channels), contiguous. Nothing here knows a tensor library; a
-//! slice goes in, a slice comes out. The forward passes overwrite their output, the backward passes
-//! *add* to the gradients that they are given, as automatic differentiation wants it.
+//! Images are (batch, height, width, channels), contiguous, of `f32` or of [`bf16`]: see [`Element`].
+//! Nothing here knows a tensor library; a slice goes in, a slice comes out. The forward passes
+//! overwrite their output. The backward passes *add* to the gradients that they are given, as
+//! automatic differentiation wants it; where that costs time, [`Write`] makes them overwrite.
 //!
 //! ```
-//! use trickbag_kernels::{Activation, Conv, ImageShape, Window, batch_norm, batch_norm_stats};
+//! use trickbag_kernels::{Activation, Conv, ImageShape, Window, batch_norm};
 //!
 //! # fn main() -> Result<(), trickbag_kernels::Error> {
 //! let images = ImageShape { batch: 8, height: 32, width: 32, channels: 3 };
@@ -14,9 +16,8 @@
 //! let x = vec![0.5; images.len()];
 //! let weight = vec![0.1; stem.weight_len()];
 //! let mut features = vec![0.0; stem.output().len()];
-//! stem.forward(&x, &weight, &mut features)?;
+//! let stats = stem.forward_with_stats(&x, &weight, &mut features)?;
 //!
-//! let stats = batch_norm_stats(&features, 16)?;
 //! let (scale, shift) = ([1.0; 16], [0.0; 16]);
 //! let mut y = vec![0.0; features.len()];
 //! batch_norm(&features, &stats, &scale, &shift, 1e-5, None, Activation::Relu, &mut y)?;
@@ -28,11 +29,15 @@
 //!   [`Error`] says what was found and what was expected. Nothing panics on what a caller can cause.
 //! - **Deterministic**: work is divided by shapes alone and partial sums are added in a fixed order,
 //!   so the bits of a result do not depend on the number of rayon's threads.
+//! - **Precise**: sums are kept in `f32` and rounded to `bf16` once. Statistics, and the scale and
+//!   shift of batch normalisation, are always `f32`.
 //! - **Fast**: AVX-512 or AVX2 is chosen at run time, see [`Isa`]. Convolution keeps tiles of sums in
 //!   registers and reads the images where they lie: nothing is unrolled into columns, and products
-//!   with padding are never computed. Where it pays, 3x3 with stride 1 goes through Winograd's minimal
-//!   filtering F(4x4, 3x3), with a quarter of the products. `examples/speed.rs` measures all operators.
+//!   with padding are never computed. In `bf16` it multiplies pairs with AVX512-BF16, if the processor
+//!   has it. Where it pays, 3x3 with stride 1 goes through Winograd's minimal filtering F(4x4, 3x3),
+//!   with a quarter of the products. `examples/speed.rs` measures all operators.
 
+mod avg_pool;
 mod band;
 mod channels;
 mod column_sums;
@@ -40,6 +45,7 @@ mod conv;
 mod correlate;
 mod correlate_tiles;
 mod direction;
+mod element;
 mod error;
 mod frame;
 mod global_pool;
@@ -47,25 +53,34 @@ mod image;
 mod isa;
 mod lanes;
 mod linear;
+mod max_pool;
+mod moments;
 mod norm;
+mod norm_backward;
 mod norm_rows;
 mod plan;
 mod pool;
+mod sgd;
 mod stencil;
 mod weight_gradient;
 mod weight_tiles;
 mod window;
 mod winograd;
+mod write;
 
+pub use avg_pool::{AvgPool, Divisor};
 pub use conv::Conv;
+pub use element::Element;
 pub use error::{Axis, Error};
 pub use global_pool::{global_avg_pool, global_avg_pool_backward};
+pub use half::bf16;
 pub use image::ImageShape;
 pub use isa::Isa;
 pub use linear::Linear;
-pub use norm::{
-    Activation, BatchStats, NormGradients, Statistics, batch_norm, batch_norm_backward,
-    batch_norm_stats,
-};
-pub use pool::{AvgPool, Divisor, MaxPool, Rounding};
+pub use max_pool::MaxPool;
+pub use norm::{Activation, BatchStats, batch_norm, batch_norm_stats};
+pub use norm_backward::{NormFlow, NormGradients, Statistics, batch_norm_backward};
+pub use pool::Rounding;
+pub use sgd::{Momentum, SgdStep, sgd};
 pub use window::Window;
+pub use write::Write;

@@ -1,7 +1,8 @@
 //! The fully connected layer, forward and backward.
 
+use crate::element::Element;
 use crate::error::check_lengths;
-use crate::{Conv, Error, ImageShape, Window};
+use crate::{Conv, Error, ImageShape, Window, Write};
 
 /// A fully connected layer: `y[b, o] = sum over i of x[b, i] * weight[i, o] + bias[o]`.
 ///
@@ -39,12 +40,12 @@ impl Linear {
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
-    pub fn forward(
+    pub fn forward<E: Element>(
         &self,
-        x: &[f32],
-        weight: &[f32],
-        bias: &[f32],
-        y: &mut [f32],
+        x: &[E],
+        weight: &[E],
+        bias: &[E],
+        y: &mut [E],
     ) -> Result<(), Error> {
         let [input, weights, output] = self.conv.lengths();
         check_lengths(
@@ -56,25 +57,29 @@ impl Linear {
                 ("y", y.len(), output),
             ],
         )?;
-        self.conv.forward(x, weight, y)?;
-        for row in y.chunks_exact_mut(bias.len()) {
-            row.iter_mut().zip(bias).for_each(|(y, bias)| *y += bias);
-        }
+        y.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
+        self.conv.run_forward(Write::Add, x, weight, y);
         Ok(())
     }
 
-    /// Adds the gradient of the input to `dx` (batch x inputs).
+    /// Writes the gradient of the input to `dx` (batch x inputs).
     ///
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
-    pub fn backward_input(&self, dy: &[f32], weight: &[f32], dx: &mut [f32]) -> Result<(), Error> {
+    pub fn backward_input<E: Element>(
+        &self,
+        dy: &[E],
+        weight: &[E],
+        write: Write,
+        dx: &mut [E],
+    ) -> Result<(), Error> {
         let [input, weights, output] = self.conv.lengths();
         check_lengths(
             "Linear::backward_input",
             &[("dy", dy.len(), output), ("weight", weight.len(), weights), ("dx", dx.len(), input)],
         )?;
-        self.conv.backward_input(dy, weight, dx)
+        self.conv.backward_input(dy, weight, write, dx)
     }
 
     /// Adds the gradients of the weight and the bias to `dweight` and `dbias`.
@@ -82,12 +87,12 @@ impl Linear {
     /// # Errors
     ///
     /// [`Error::Length`] if a slice does not fit its shape.
-    pub fn backward_weight(
+    pub fn backward_weight<E: Element>(
         &self,
-        x: &[f32],
-        dy: &[f32],
-        dweight: &mut [f32],
-        dbias: &mut [f32],
+        x: &[E],
+        dy: &[E],
+        dweight: &mut [E],
+        dbias: &mut [E],
     ) -> Result<(), Error> {
         let [input, weights, output] = self.conv.lengths();
         check_lengths(
@@ -100,9 +105,11 @@ impl Linear {
             ],
         )?;
         self.conv.backward_weight(x, dy, dweight)?;
+        let mut sums: Vec<f32> = dbias.iter().map(|sum| sum.to_f32()).collect();
         for row in dy.chunks_exact(dbias.len()) {
-            dbias.iter_mut().zip(row).for_each(|(dbias, dy)| *dbias += dy);
+            sums.iter_mut().zip(row).for_each(|(sum, dy)| *sum += dy.to_f32());
         }
+        dbias.iter_mut().zip(sums).for_each(|(dbias, sum)| *dbias = E::from_f32(sum));
         Ok(())
     }
 }

@@ -1,73 +1,22 @@
 //! The inner loops of batch normalisation over a chunk of pixels.
 
 use crate::column_sums::{Terms, column_sums};
+use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::norm::Activation;
-
-/// The first and second moments of each channel of a chunk.
-pub(crate) struct Moments<'a> {
-    pub(crate) x: &'a [f32],
-    pub(crate) channels: usize,
-}
-
-/// Sixteen channels' moments about a point that is near the mean.
-pub(crate) struct BlockMoments {
-    pub(crate) middle: [f32; LANES],
-    /// The sum of the distances to the middle.
-    pub(crate) sum: [f32; LANES],
-    /// The sum of their squares.
-    pub(crate) squares: [f32; LANES],
-}
-
-impl Kernel for Moments<'_> {
-    type Output = Vec<BlockMoments>;
-
-    #[inline(always)]
-    fn run<L: Lanes>(self) -> Vec<BlockMoments> {
-        let Self { x, channels } = self;
-        let (rows, blocks) = (x.len() / channels, channels.div_ceil(LANES));
-        let mut middles = vec![[0.0; LANES]; blocks];
-        for (block, middle) in middles.iter_mut().enumerate() {
-            L::load_padded(&x[block * LANES..]).store(middle);
-        }
-        let sums = column_sums::<L, 2>(rows, blocks, &Distances { x, channels, middles: &middles });
-        for (middle, [sum, _]) in middles.iter_mut().zip(sums) {
-            middle.iter_mut().zip(sum).for_each(|(middle, sum)| *middle += sum / rows as f32);
-        }
-        let sums = column_sums::<L, 2>(rows, blocks, &Distances { x, channels, middles: &middles });
-        let moments = middles.into_iter().zip(sums);
-        moments.map(|(middle, [sum, squares])| BlockMoments { middle, sum, squares }).collect()
-    }
-}
-
-/// The distances to the middles, and their squares.
-struct Distances<'a> {
-    x: &'a [f32],
-    channels: usize,
-    middles: &'a [[f32; LANES]],
-}
-
-impl Terms<2> for Distances<'_> {
-    #[inline(always)]
-    fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 2] {
-        let x = L::load_padded(&self.x[row * self.channels + block * LANES..]);
-        let distance = x.sub(L::load(&self.middles[block]));
-        [distance, distance.mul_add(distance, L::splat(0.0))]
-    }
-}
+use crate::{Activation, Write};
 
 /// The normalisation of a chunk.
-pub(crate) struct Normalise<'a> {
-    pub(crate) x: &'a [f32],
+pub(crate) struct Normalise<'a, E> {
+    pub(crate) x: &'a [E],
     pub(crate) mean: &'a [f32],
     pub(crate) slope: &'a [f32],
     pub(crate) shift: &'a [f32],
-    pub(crate) residual: Option<&'a [f32]>,
+    pub(crate) residual: Option<&'a [E]>,
     pub(crate) activation: Activation,
-    pub(crate) y: &'a mut [f32],
+    pub(crate) y: &'a mut [E],
 }
 
-impl Kernel for Normalise<'_> {
+impl<E: Stored> Kernel for Normalise<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -91,15 +40,15 @@ impl Kernel for Normalise<'_> {
 
 /// For each sixteen channels of a chunk, the sums of the gradient of the normalised output, and of
 /// its product with the centred input.
-pub(crate) struct GradientSums<'a> {
-    pub(crate) x: &'a [f32],
-    pub(crate) y: &'a [f32],
-    pub(crate) dy: &'a [f32],
+pub(crate) struct GradientSums<'a, E> {
+    pub(crate) x: &'a [E],
+    pub(crate) y: &'a [E],
+    pub(crate) dy: &'a [E],
     pub(crate) mean: &'a [f32],
     pub(crate) activation: Activation,
 }
 
-impl Kernel for GradientSums<'_> {
+impl<E: Stored> Kernel for GradientSums<'_, E> {
     type Output = Vec<[[f32; LANES]; 2]>;
 
     #[inline(always)]
@@ -109,7 +58,7 @@ impl Kernel for GradientSums<'_> {
     }
 }
 
-impl Terms<2> for GradientSums<'_> {
+impl<E: Stored> Terms<2> for GradientSums<'_, E> {
     #[inline(always)]
     fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 2] {
         let channel = block * LANES;
@@ -128,20 +77,22 @@ pub(crate) struct Feedback {
     pub(crate) multiple: Vec<f32>,
 }
 
-/// Adds the gradients of a chunk's input and residual.
-pub(crate) struct Differentiate<'a> {
-    pub(crate) x: &'a [f32],
-    pub(crate) y: &'a [f32],
-    pub(crate) dy: &'a [f32],
+/// Writes the gradients of a chunk's input and residual.
+pub(crate) struct Differentiate<'a, E> {
+    pub(crate) x: &'a [E],
+    pub(crate) y: &'a [E],
+    /// The gradient of the output; `None` if it is what `dx` holds.
+    pub(crate) dy: Option<&'a [E]>,
     pub(crate) mean: &'a [f32],
     pub(crate) slope: &'a [f32],
     pub(crate) feedback: Option<&'a Feedback>,
     pub(crate) activation: Activation,
-    pub(crate) dx: &'a mut [f32],
-    pub(crate) dresidual: Option<&'a mut [f32]>,
+    pub(crate) write: Write,
+    pub(crate) dx: &'a mut [E],
+    pub(crate) dresidual: Option<(Write, &'a mut [E])>,
 }
 
-impl Kernel for Differentiate<'_> {
+impl<E: Stored> Kernel for Differentiate<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -152,9 +103,11 @@ impl Kernel for Differentiate<'_> {
                 let channel = block * LANES;
                 let at = row * channels + channel;
                 let y = L::load_padded(&self.y[at..]);
-                let dz = activate(L::load_padded(&self.dy[at..]), y, self.activation);
+                let old = L::load_padded(dx);
+                let dy = self.dy.map_or(old, |dy| L::load_padded(&dy[at..]));
+                let dz = activate(dy, y, self.activation);
                 let slope = L::load_padded(&self.slope[channel..]);
-                let mut sum = dz.mul_add(slope, L::load_padded(dx));
+                let mut sum = dz.mul_add(slope, kept(old, self.write));
                 if let Some(Feedback { constant, multiple }) = self.feedback {
                     let mean = L::load_padded(&self.mean[channel..]);
                     let x = L::load_padded(&self.x[at..]).sub(mean);
@@ -162,12 +115,21 @@ impl Kernel for Differentiate<'_> {
                     sum = sum.add(L::load_padded(&constant[channel..]));
                 }
                 sum.store_part(dx);
-                if let Some(dresidual) = &mut self.dresidual {
+                if let Some((write, dresidual)) = &mut self.dresidual {
                     let dresidual = &mut dresidual[at..at + dx.len()];
-                    dz.add(L::load_padded(dresidual)).store_part(dresidual);
+                    dz.add(kept(L::load_padded(dresidual), *write)).store_part(dresidual);
                 }
             }
         }
+    }
+}
+
+/// What remains of a gradient's old content.
+#[inline(always)]
+fn kept<L: Lanes>(old: L, write: Write) -> L {
+    match write {
+        Write::Add => old,
+        Write::Overwrite => L::splat(0.0),
     }
 }
 

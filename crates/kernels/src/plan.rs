@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::ImageShape;
 use crate::band::Band;
-use crate::frame::{Aliasing, Frame};
+use crate::frame::{Frame, Layout};
 use crate::stencil::{Grid, Stencil};
 
 /// The plans of all bands.
@@ -38,7 +38,7 @@ pub(crate) struct Lattice {
 pub(crate) struct Run {
     /// Where they begin, relative to the pixel's source.
     pub(crate) source: usize,
-    /// Which row of the weight, or of its panels, the first one meets.
+    /// Which row of the weight the first one meets, where the weight is filled up like the source.
     pub(crate) weight: usize,
     pub(crate) len: usize,
 }
@@ -53,17 +53,16 @@ pub(crate) struct Pixel {
 }
 
 impl Plans {
-    /// Plans the bands; each tap has `depth` numbers.
+    /// Plans the bands; each tap has `layout.pitch` numbers.
     pub(crate) fn new(
         bands: &[Band],
         stencils: &[Stencil; 2],
         source: ImageShape,
         destination: ImageShape,
-        depth: usize,
-        aliasing: Aliasing,
+        layout: Layout,
     ) -> Self {
         let of_first_image = bands.iter().take_while(|band| band.image == 0);
-        let plan = |band| Planner { stencils, source, destination, band, depth, aliasing }.plan();
+        let plan = |band| Planner { stencils, source, destination, band, layout }.plan();
         Self { band_rows: bands[0].rows, plans: of_first_image.map(plan).collect() }
     }
 
@@ -84,8 +83,7 @@ struct Planner<'a> {
     source: ImageShape,
     destination: ImageShape,
     band: &'a Band,
-    depth: usize,
-    aliasing: Aliasing,
+    layout: Layout,
 }
 
 impl Planner<'_> {
@@ -97,7 +95,7 @@ impl Planner<'_> {
         let seen = row_grids.clone().map(|(grid, within)| rows.sources(grid, within));
         let seen = seen.filter(|seen| !seen.is_empty());
         let seen = seen.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
-        let frame = Frame::new(self.source, seen.unwrap_or_default(), self.aliasing);
+        let frame = Frame::new(self.source, seen.unwrap_or_default(), self.layout);
         let mut lattices = Vec::new();
         for (row_grid, within) in row_grids {
             for column_grid in &columns.grids {
@@ -116,18 +114,19 @@ impl Planner<'_> {
 
     fn runs(&self, frame: &Frame, grids: [&Grid; 2]) -> Vec<Run> {
         let [rows, columns] = self.stencils;
+        let len = self.layout.pitch;
         let mut runs: Vec<Run> = Vec::new();
         for (row, kernel_row) in grids[0].taps.clone().enumerate() {
             for (column, kernel_column) in grids[1].taps.clone().enumerate() {
                 let source = row * rows.spacing * frame.row_pitch
                     + column * columns.spacing * frame.pixel_pitch;
-                let weight = (kernel_row * columns.kernel.len() + kernel_column) * self.depth;
+                let weight = (kernel_row * columns.kernel.len() + kernel_column) * len;
                 let follows = |run: &&mut Run| {
                     (run.source + run.len, run.weight + run.len) == (source, weight)
                 };
                 match runs.last_mut().filter(follows) {
-                    Some(run) => run.len += self.depth,
-                    None => runs.push(Run { source, weight, len: self.depth }),
+                    Some(run) => run.len += len,
+                    None => runs.push(Run { source, weight, len }),
                 }
             }
         }

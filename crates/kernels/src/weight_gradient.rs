@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use crate::band::Band;
 use crate::channels::{Block, Channels};
 use crate::direction::Direction;
+use crate::element::Element;
 use crate::frame::Aliasing;
 use crate::lanes::LANES;
 use crate::plan::{Plans, Run};
@@ -24,14 +25,14 @@ const SUMS_LEN: usize = 512 * 1024;
 const MIN_BLOCKS: usize = 4;
 
 /// Everything that does not change from task to task.
-struct Pass<'a> {
+struct Pass<'a, E> {
     isa: Isa,
     output: ImageShape,
     channels: Channels,
     blocks: Vec<Block>,
     plans: Plans,
-    x: &'a [f32],
-    dy: &'a [f32],
+    x: &'a [E],
+    dy: &'a [E],
 }
 
 /// Some rows of the weight and some blocks of its columns.
@@ -50,13 +51,15 @@ struct Task<'a> {
 }
 
 /// Adds the gradient of the weight to `dweight`.
-pub(crate) fn weight_gradient(conv: &Conv, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
+pub(crate) fn weight_gradient<E: Element>(conv: &Conv, x: &[E], dy: &[E], dweight: &mut [E]) {
     let (input, output) = (conv.input(), conv.output());
-    let channels = Channels::new(conv, Direction::Forward);
+    // Here pixels are joined to factors; channels stay single, as those of `f32`.
+    let channels = Channels::new::<f32>(conv, Direction::Forward);
     let stencils = conv.stencils(Direction::Forward);
     let band_count = (SUMS_LEN / dweight.len()).clamp(1, TASKS);
     let bands = Band::divide(output, band_count);
-    let plans = Plans::new(&bands, &stencils, input, output, channels.depth, Aliasing::Accept);
+    let layout = channels.layout(Aliasing::Accept);
+    let plans = Plans::new(&bands, &stencils, input, output, layout);
     let blocks = channels.blocks();
     let parts = parts(TASKS / band_count, dweight.len() / output.channels, blocks.len());
     let pass = Pass { isa: Isa::current(), output, channels, blocks, plans, x, dy };
@@ -96,7 +99,7 @@ fn parts(parts: usize, rows: usize, blocks: usize) -> Vec<Part> {
         .collect()
 }
 
-impl Pass<'_> {
+impl<E: Element> Pass<'_, E> {
     fn sum(&self, Task { band, part: Part { rows, blocks }, sums }: &mut Task<'_>) {
         let mut gradients = Vec::new();
         let plan = self.plans.of(band);
@@ -116,19 +119,26 @@ impl Pass<'_> {
     }
 
     /// Adds all sums to the weight's gradient, in the order of the tasks.
-    fn reduce(&self, tasks: &[Task<'_>], dweight: &mut [f32]) {
+    fn reduce(&self, tasks: &[Task<'_>], dweight: &mut [E]) {
         let rows = dweight.par_chunks_exact_mut(self.output.channels).enumerate();
-        rows.for_each(|(row, dweight)| {
+        rows.for_each_init(Vec::new, |totals, (row, dweight)| {
+            totals.clear();
+            totals.extend(dweight.iter().map(|dweight| dweight.to_f32()));
             for Task { part: Part { rows, blocks }, sums, .. } in tasks {
                 if !rows.contains(&row) {
                     continue;
                 }
                 let sums = sums[row - rows.start..].iter().step_by(rows.len());
                 for (block, sums) in self.blocks[blocks.clone()].iter().zip(sums) {
-                    let dweight = &mut dweight[block.destination..][..block.columns];
-                    dweight.iter_mut().zip(sums).for_each(|(dweight, sum)| *dweight += sum);
+                    let totals = &mut totals[block.destination..][..block.columns];
+                    totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
                 }
             }
+            let totals = totals.iter().copied();
+            dweight
+                .iter_mut()
+                .zip(totals)
+                .for_each(|(dweight, total)| *dweight = E::from_f32(total));
         });
     }
 }

@@ -11,11 +11,11 @@ use std::cell::RefCell;
 
 use rayon::prelude::*;
 
-use crate::Isa;
 use crate::band;
-use crate::correlate_tiles::Write;
 use crate::direction::Direction;
+use crate::element::Stored;
 use crate::lanes::LANES;
+use crate::{Element, Isa, Write};
 
 pub(crate) use geometry::Geometry;
 use passes::{Correlate, Scratch, WeightGradient};
@@ -32,32 +32,38 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-/// Overwrites the output (forward), or adds to the gradient of the input (backward).
-pub(crate) fn correlate(
+/// Writes the output (forward) or the gradient of the input (backward) into `destination`; `finish` sees
+/// each band of it once it is written.
+pub(crate) fn correlate<E: Stored, T: Send>(
     geometry: &Geometry,
     direction: Direction,
-    source: &[f32],
-    weight: &[f32],
-    destination: &mut [f32],
-) {
+    write: Write,
+    source: &[E],
+    weight: &[E],
+    destination: &mut [E],
+    finish: impl Fn(&[E]) -> T + Sync,
+) -> Vec<T> {
     let isa = Isa::current();
-    let write = match direction {
-        Direction::Forward => Write::Overwrite,
-        Direction::Backward => Write::Add,
-    };
-    let panels = weights::panels(geometry, isa, direction, weight);
+    let panels = &weights::panels(geometry, isa, direction, weight);
     let bands = geometry.bands();
     let parts = band::split(&bands, geometry.destination, destination);
-    parts.into_par_iter().for_each(|(band, destination)| {
+    let parts = parts.into_par_iter().map(|(band, destination)| {
         SCRATCH.with_borrow_mut(|scratch| {
-            let panels = &panels;
+            let destination = &mut *destination;
             isa.run(Correlate { geometry, band, source, panels, write, destination, scratch });
         });
+        finish(destination)
     });
+    parts.collect()
 }
 
 /// Adds the gradient of the weight to `dweight`.
-pub(crate) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
+pub(crate) fn weight_gradient<E: Element>(
+    geometry: &Geometry,
+    x: &[E],
+    dy: &[E],
+    dweight: &mut [E],
+) {
     let isa = Isa::current();
     let (depth, columns) = (geometry.source.channels, geometry.destination.channels);
     let blocks = columns / LANES;
@@ -79,10 +85,15 @@ pub(crate) fn weight_gradient(geometry: &Geometry, x: &[f32], dy: &[f32], dweigh
             isa.run(WeightGradient { geometry, band, first_block, x, dy, sums, scratch });
         });
     });
-    dweight.par_chunks_exact_mut(columns).enumerate().for_each(|(row, dweight)| {
+    let rows = dweight.par_chunks_exact_mut(columns).enumerate();
+    rows.for_each_init(Vec::new, |totals, (row, dweight)| {
+        totals.clear();
+        totals.extend(dweight.iter().map(|dweight| dweight.to_f32()));
         for sums in sums.chunks_exact(blocks * block_len) {
             let sums = sums[row..].iter().step_by(block_len).flatten();
-            dweight.iter_mut().zip(sums).for_each(|(dweight, sum)| *dweight += sum);
+            totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
         }
+        let totals = totals.iter().map(|total| E::from_f32(*total));
+        dweight.iter_mut().zip(totals).for_each(|(dweight, total)| *dweight = total);
     });
 }

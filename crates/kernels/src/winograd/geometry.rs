@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::band::Band;
 use crate::direction::Direction;
+use crate::element::Stored;
 use crate::lanes::LANES;
 use crate::winograd::transform::{IN, OUT, POINTS, TAPS};
-use crate::{Conv, ImageShape};
+use crate::{Conv, ImageShape, Isa};
 
 /// Numbers of the transformed source and of the products that are in use at one time: they stay in a
 /// core's second-level cache.
@@ -45,7 +46,7 @@ pub(crate) struct Tile {
 
 impl Geometry {
     /// The tiles of a convolution of 3x3 with stride 1, whose channels fill whole vectors.
-    pub(crate) fn new(conv: &Conv, direction: Direction) -> Option<Self> {
+    pub(crate) fn new<E: Stored>(isa: Isa, conv: &Conv, direction: Direction) -> Option<Self> {
         let window = conv.window();
         let (input, output) = (conv.input(), conv.output());
         let vectors = |shape: ImageShape| shape.channels.is_multiple_of(LANES);
@@ -59,15 +60,17 @@ impl Geometry {
             Direction::Backward => (output, input, window.padding.map(|padding| 2 - padding)),
         };
         let geometry = Self { source, destination, padding };
-        geometry.pays(conv).then_some(geometry)
+        geometry.pays::<E>(isa, conv).then_some(geometry)
     }
 
     /// Whether minimal filtering takes less time than a product for each tap.
-    fn pays(&self, conv: &Conv) -> bool {
+    fn pays<E: Stored>(&self, isa: Isa, conv: &Conv) -> bool {
         let tiles = self.tile_count() as f64;
         let (depth, columns) = (self.source.channels as f64, self.destination.channels as f64);
         let transforms = TRANSFORM_COST * tiles * (1.0 / depth + 1.0 / columns);
-        POINTS as f64 * (tiles + WEIGHT_COST) + transforms < (TAPS * conv.output().pixels()) as f64
+        let at_once = if isa >= Isa::Avx512Bf16 { E::SPAN } else { 1 };
+        let direct = (TAPS * conv.output().pixels()) as f64 / at_once as f64;
+        POINTS as f64 * (tiles + WEIGHT_COST) + transforms < direct
     }
 
     /// Tiles that are transformed at one time.

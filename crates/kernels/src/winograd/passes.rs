@@ -1,7 +1,8 @@
 //! A band of tiles: transformed, multiplied, and transformed back.
 
+use crate::Write;
 use crate::band::Band;
-use crate::correlate_tiles::Write;
+use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Patch, Tile};
 use crate::winograd::product::{Correlation, Product, TILE_ROWS, Transformed, WeightProduct};
@@ -21,19 +22,19 @@ pub(crate) struct Scratch {
 }
 
 /// For all pixels of a band and all destination channels: the correlation of source and weight.
-pub(crate) struct Correlate<'a> {
+pub(crate) struct Correlate<'a, E> {
     pub(crate) geometry: &'a Geometry,
     pub(crate) band: Band,
-    pub(crate) source: &'a [f32],
+    pub(crate) source: &'a [E],
     /// For each block and each point: the transformed weights of each source channel.
     pub(crate) panels: &'a [[f32; LANES]],
     pub(crate) write: Write,
     /// That of the band alone.
-    pub(crate) destination: &'a mut [f32],
+    pub(crate) destination: &'a mut [E],
     pub(crate) scratch: &'a mut Scratch,
 }
 
-impl Kernel for Correlate<'_> {
+impl<E: Stored> Kernel for Correlate<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -45,7 +46,7 @@ impl Kernel for Correlate<'_> {
             let Scratch { source, destination, .. } = &mut *self.scratch;
             source.resize(rows * source_blocks, ZERO);
             destination.resize(rows * blocks, ZERO);
-            load_source::<L>(self.geometry, self.source, tiles, source);
+            load_source::<L, E>(self.geometry, self.source, tiles, source);
             for point in 0..POINTS {
                 let (panels, to) = (self.panels, &mut destination[..]);
                 Correlation { point, source, source_blocks, panels, to, blocks }
@@ -56,7 +57,7 @@ impl Kernel for Correlate<'_> {
     }
 }
 
-impl Correlate<'_> {
+impl<E: Stored> Correlate<'_, E> {
     #[inline(always)]
     fn store<L: Lanes>(&mut self, tiles: &[Tile]) {
         let start = self.band.first(self.geometry.destination);
@@ -73,8 +74,8 @@ impl Correlate<'_> {
                 let y = transform::Result::apply_both(m);
                 let to = &mut self.destination[block * LANES..];
                 match self.write {
-                    Write::Overwrite => overwrite::<L>(&patch, start, y, to),
-                    Write::Add => add::<L>(&patch, start, y, to),
+                    Write::Overwrite => overwrite::<L, E>(&patch, start, y, to),
+                    Write::Add => add::<L, E>(&patch, start, y, to),
                 }
             }
         }
@@ -82,18 +83,18 @@ impl Correlate<'_> {
 }
 
 /// For the pixels of a band and some blocks: the gradient of the weight.
-pub(crate) struct WeightGradient<'a> {
+pub(crate) struct WeightGradient<'a, E> {
     pub(crate) geometry: &'a Geometry,
     pub(crate) band: Band,
     pub(crate) first_block: usize,
-    pub(crate) x: &'a [f32],
-    pub(crate) dy: &'a [f32],
+    pub(crate) x: &'a [E],
+    pub(crate) dy: &'a [E],
     /// For each block and each tap: one for each source channel.
     pub(crate) sums: &'a mut [[f32; LANES]],
     pub(crate) scratch: &'a mut Scratch,
 }
 
-impl Kernel for WeightGradient<'_> {
+impl<E: Stored> Kernel for WeightGradient<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -107,9 +108,9 @@ impl Kernel for WeightGradient<'_> {
         for tiles in self.geometry.tiles(&self.band).chunks(self.geometry.chunk()) {
             source.resize(tiles.len() * source_blocks, ZERO);
             gradient.resize(tiles.len() * blocks, ZERO);
-            load_source::<L>(self.geometry, self.x, tiles, source);
+            load_source::<L, E>(self.geometry, self.x, tiles, source);
             let dy = &self.dy[self.first_block * LANES..];
-            load_gradient::<L>(self.geometry, dy, tiles, blocks, gradient);
+            load_gradient::<L, E>(self.geometry, dy, tiles, blocks, gradient);
             for point in 0..POINTS {
                 let to = &mut weight[..];
                 WeightProduct { point, source, source_blocks, gradient, blocks, to }
@@ -120,7 +121,7 @@ impl Kernel for WeightGradient<'_> {
     }
 }
 
-impl WeightGradient<'_> {
+impl<E: Stored> WeightGradient<'_, E> {
     #[inline(always)]
     fn store<L: Lanes>(&mut self) {
         let channels = self.geometry.source.channels;
@@ -144,9 +145,9 @@ impl WeightGradient<'_> {
 
 /// Transforms what the tiles see, for each of them all blocks.
 #[inline(always)]
-fn load_source<L: Lanes>(
+fn load_source<L: Lanes, E: Stored>(
     geometry: &Geometry,
-    source: &[f32],
+    source: &[E],
     tiles: &[Tile],
     to: &mut [Transformed],
 ) {
@@ -154,7 +155,7 @@ fn load_source<L: Lanes>(
     for (tile, to) in tiles.iter().zip(to.chunks_exact_mut(blocks)) {
         let patch = geometry.seen(*tile);
         for (block, to) in to.iter_mut().enumerate() {
-            let x = load::<L, IN>(&patch, &source[block * LANES..]);
+            let x = load::<L, E, IN>(&patch, &source[block * LANES..]);
             store(transform::Source::apply_both(x), to);
         }
     }
@@ -162,9 +163,9 @@ fn load_source<L: Lanes>(
 
 /// Transforms the gradient of the tiles, for each of them so many blocks.
 #[inline(always)]
-fn load_gradient<L: Lanes>(
+fn load_gradient<L: Lanes, E: Stored>(
     geometry: &Geometry,
-    dy: &[f32],
+    dy: &[E],
     tiles: &[Tile],
     blocks: usize,
     to: &mut [Transformed],
@@ -172,7 +173,7 @@ fn load_gradient<L: Lanes>(
     for (tile, to) in tiles.iter().zip(to.chunks_exact_mut(blocks)) {
         let patch = geometry.covered(*tile);
         for (block, to) in to.iter_mut().enumerate() {
-            let dy = load::<L, OUT>(&patch, &dy[block * LANES..]);
+            let dy = load::<L, E, OUT>(&patch, &dy[block * LANES..]);
             store(transform::ResultGradient::apply_both(dy), to);
         }
     }
@@ -180,7 +181,7 @@ fn load_gradient<L: Lanes>(
 
 /// Sixteen channels of each pixel, and zeros for those outside.
 #[inline(always)]
-fn load<L: Lanes, const N: usize>(patch: &Patch, from: &[f32]) -> [[L; N]; N] {
+fn load<L: Lanes, E: Stored, const N: usize>(patch: &Patch, from: &[E]) -> [[L; N]; N] {
     let mut values = [[L::splat(0.0); N]; N];
     if patch.is_whole(N) {
         for i in 0..N {
@@ -209,7 +210,7 @@ fn store<L: Lanes>(values: [[L; IN]; IN], to: &mut Transformed) {
 
 /// Stores the pixels that lie inside; `to` begins `start` numbers after the image batch.
 #[inline(always)]
-fn overwrite<L: Lanes>(patch: &Patch, start: usize, y: [[L; OUT]; OUT], to: &mut [f32]) {
+fn overwrite<L: Lanes, E: Stored>(patch: &Patch, start: usize, y: [[L; OUT]; OUT], to: &mut [E]) {
     if patch.is_whole(OUT) {
         for i in 0..OUT {
             for j in 0..OUT {
@@ -227,7 +228,7 @@ fn overwrite<L: Lanes>(patch: &Patch, start: usize, y: [[L; OUT]; OUT], to: &mut
 
 /// Adds to the pixels that lie inside.
 #[inline(always)]
-fn add<L: Lanes>(patch: &Patch, start: usize, mut y: [[L; OUT]; OUT], to: &mut [f32]) {
+fn add<L: Lanes, E: Stored>(patch: &Patch, start: usize, mut y: [[L; OUT]; OUT], to: &mut [E]) {
     if patch.is_whole(OUT) {
         for i in 0..OUT {
             for j in 0..OUT {
@@ -241,5 +242,5 @@ fn add<L: Lanes>(patch: &Patch, start: usize, mut y: [[L; OUT]; OUT], to: &mut [
             }
         }
     }
-    overwrite::<L>(patch, start, y, to);
+    overwrite::<L, E>(patch, start, y, to);
 }

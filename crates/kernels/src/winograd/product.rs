@@ -5,7 +5,6 @@
     reason = "with indices all loops unroll, and arrays are registers"
 )]
 
-use crate::Isa;
 use crate::lanes::{LANES, Lanes};
 use crate::winograd::transform::POINTS;
 
@@ -28,10 +27,10 @@ pub(crate) trait Product: Sized {
     fn run<L: Lanes>(mut self, rows: usize, blocks: usize) {
         let mut block = 0;
         while block < blocks {
-            block += match (L::ISA, blocks - block) {
-                (Isa::Avx512, 2..) => self.column::<L, TILE_ROWS, 2>(rows, block),
-                (Isa::Avx512, _) => self.column::<L, TILE_ROWS, 1>(rows, block),
-                _ => self.column::<L, FEW_ROWS, 1>(rows, block),
+            block += match (L::REGISTERS > 2 * TILE_ROWS, blocks - block) {
+                (true, 2..) => self.column::<L, TILE_ROWS, 2>(rows, block),
+                (true, _) => self.column::<L, TILE_ROWS, 1>(rows, block),
+                (false, _) => self.column::<L, FEW_ROWS, 1>(rows, block),
             };
         }
     }

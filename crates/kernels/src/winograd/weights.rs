@@ -4,16 +4,17 @@ use rayon::prelude::*;
 
 use crate::Isa;
 use crate::direction::Direction;
+use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::Geometry;
 use crate::winograd::transform::{self, Linear, POINTS};
 
 /// The transformed weight: for each block of destination channels, each point and each source channel.
-pub(crate) fn panels(
+pub(crate) fn panels<E: Stored>(
     geometry: &Geometry,
     isa: Isa,
     direction: Direction,
-    weight: &[f32],
+    weight: &[E],
 ) -> Vec<[f32; LANES]> {
     let (depth, columns) = (geometry.source.channels, geometry.destination.channels);
     let turned;
@@ -33,8 +34,8 @@ pub(crate) fn panels(
 }
 
 /// For each tap, in reverse order: the transposed matrix of the weight.
-fn turn(weight: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    let mut turned = vec![0.0; weight.len()];
+fn turn<E: Stored>(weight: &[E], rows: usize, columns: usize) -> Vec<E> {
+    let mut turned = vec![E::default(); weight.len()];
     let taps = weight.par_chunks_exact(rows * columns).rev();
     turned.par_chunks_exact_mut(rows * columns).zip(taps).for_each(|(turned, tap)| {
         for (row, values) in tap.chunks_exact(columns).enumerate() {
@@ -46,14 +47,14 @@ fn turn(weight: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     turned
 }
 
-struct Pack<'a> {
+struct Pack<'a, E> {
     columns: usize,
     /// Begins at the block's first channel.
-    weight: &'a [f32],
+    weight: &'a [E],
     panel: &'a mut [[f32; LANES]],
 }
 
-impl Kernel for Pack<'_> {
+impl<E: Stored> Kernel for Pack<'_, E> {
     type Output = ();
 
     #[inline(always)]

@@ -1,8 +1,9 @@
-//! Convolution against plain loops in f64, on every instruction set, and its algebraic laws.
+//! Convolution against plain loops in f64, in every type and on every instruction set, and its
+//! algebraic laws.
 
-use crate::oracle::{assert_close, image, numbers, widen};
+use crate::oracle::{Number, assert_close, image, moments, numbers, widen};
 use proptest::prelude::*;
-use trickbag_kernels::{Conv, Error, ImageShape, Isa, Window};
+use trickbag_kernels::{Conv, ImageShape, Isa, Window, Write, bf16};
 
 /// Of numbers near 1, sums of some hundreds.
 const TOLERANCE: f64 = 3e-5;
@@ -39,35 +40,60 @@ fn each_product(
     }
 }
 
-/// Forward and both gradients against plain loops, on every instruction set.
+/// Forward and both gradients against plain loops, in every type and on every instruction set.
 fn check(input: ImageShape, out_channels: usize, window: Window, groups: usize, tolerance: f64) {
+    check_type::<f32>(input, out_channels, window, groups, tolerance);
+    check_type::<bf16>(input, out_channels, window, groups, tolerance);
+}
+
+fn check_type<E: Number>(
+    input: ImageShape,
+    out_channels: usize,
+    window: Window,
+    groups: usize,
+    tolerance: f64,
+) {
     let conv = Conv::new(input, out_channels, window, groups).unwrap();
-    let x = numbers(1, input.len());
-    let weight = numbers(2, conv.weight_len());
-    let dy = numbers(3, conv.output().len());
-    // The backward passes add to what is there.
-    let [dx_before, dweight_before] = [numbers(4, x.len()), numbers(5, weight.len())];
-    let [mut dx, mut dweight] = [widen(&dx_before), widen(&dweight_before)];
+    let x: Vec<E> = numbers(1, input.len());
+    let weight: Vec<E> = numbers(2, conv.weight_len());
+    let dy: Vec<E> = numbers(3, conv.output().len());
+    let [dx_before, dweight_before]: [Vec<E>; 2] = [numbers(4, x.len()), numbers(5, weight.len())];
+    let [x64, weight64, dy64] = [&x, &weight, &dy].map(|narrow| widen(narrow));
     let mut y = vec![0.0; dy.len()];
+    let (mut dx, mut dweight) = (vec![0.0; x.len()], widen(&dweight_before));
     each_product(&conv, window, groups, |i, k, o| {
-        y[o] += f64::from(x[i]) * f64::from(weight[k]);
-        dx[i] += f64::from(dy[o]) * f64::from(weight[k]);
-        dweight[k] += f64::from(dy[o]) * f64::from(x[i]);
+        y[o] += x64[i] * weight64[k];
+        dx[i] += dy64[o] * weight64[k];
+        dweight[k] += dy64[o] * x64[i];
     });
+    let dx_added: Vec<f64> = dx.iter().zip(widen(&dx_before)).map(|(a, b)| a + b).collect();
     for isa in Isa::available() {
+        let what = |name| format!("{name} of {conv:?} in {} on {isa:?}", E::NAME);
+        let nan = |len| vec![E::from_f32(f32::NAN); len];
+        let mut found = [nan(y.len()), nan(dx.len()), dx_before.clone(), dweight_before.clone()];
         let run = || {
-            let mut found = [vec![f32::NAN; y.len()], dx_before.clone(), dweight_before.clone()];
             conv.forward(&x, &weight, &mut found[0])?;
-            conv.backward_input(&dy, &weight, &mut found[1])?;
-            conv.backward_weight(&x, &dy, &mut found[2])?;
-            Ok::<_, Error>(found)
+            conv.backward_input(&dy, &weight, Write::Overwrite, &mut found[1])?;
+            conv.backward_input(&dy, &weight, Write::Add, &mut found[2])?;
+            conv.backward_weight(&x, &dy, &mut found[3])
         };
-        let found = isa.scope(run).unwrap().unwrap();
-        for (name, found, expected) in
-            [("y", &found[0], &y), ("dx", &found[1], &dx), ("dweight", &found[2], &dweight)]
-        {
-            assert_close(&format!("{name} of {conv:?} on {isa:?}"), found, expected, tolerance);
+        isa.scope(run).unwrap().unwrap();
+        for (name, found, expected) in [
+            ("y", &found[0], &y),
+            ("dx, overwritten", &found[1], &dx),
+            ("dx, added", &found[2], &dx_added),
+            ("dweight", &found[3], &dweight),
+        ] {
+            assert_close(&what(name), found, expected, tolerance);
         }
+
+        let mut with_stats = nan(y.len());
+        let run = || conv.forward_with_stats(&x, &weight, &mut with_stats);
+        let stats = isa.scope(run).unwrap().unwrap();
+        assert_eq!(with_stats, found[0], "{}", what("y with statistics"));
+        let [mean, var] = moments(&with_stats, out_channels);
+        assert_close(&what("mean"), &stats.mean, &mean, 1e-5);
+        assert_close(&what("variance"), &stats.var, &var, 1e-5);
     }
 }
 
@@ -91,6 +117,9 @@ fn matches_plain_loops_on_the_shapes_of_residual_networks() {
         (image(1, 5, 5, 1), 1, three, 1),
         // Some outputs see padding only.
         (image(2, 3, 3, 5), 7, one.padding(2), 1),
+        // All outputs do.
+        (image(2, 1, 1, 3), 4, one.padding(2).stride(5), 1),
+        (image(2, 1, 1, 3), 3, one.padding(2).stride(5), 3),
         // The last input row is seen by no output.
         (image(1, 4, 1, 2), 4, Window { stride: [3, 1], padding: [1, 0], ..one }, 2),
         // Large enough to share out the weight's rows.
@@ -98,6 +127,8 @@ fn matches_plain_loops_on_the_shapes_of_residual_networks() {
         // Pixels that are copied apart, for else they would alias in the cache.
         (image(2, 3, 3, 512), 3, one, 1),
         (image(2, 3, 3, 512), 3, three, 1),
+        // The same, and groups that pairs do not divide.
+        (image(2, 3, 3, 508), 4, three, 4),
     ] {
         check(input, out_channels, window, groups, TOLERANCE);
     }
@@ -170,12 +201,12 @@ proptest! {
         let conv =
             Conv::new(image(batch, height, width, in_channels), out_channels, window, groups)
                 .unwrap();
-        let x = numbers(6, conv.input().len());
-        let weight = numbers(7, conv.weight_len());
-        let dy = numbers(8, conv.output().len());
+        let x: Vec<f32> = numbers(6, conv.input().len());
+        let weight: Vec<f32> = numbers(7, conv.weight_len());
+        let dy: Vec<f32> = numbers(8, conv.output().len());
         let [mut y, mut dx, mut dweight] = [&dy, &x, &weight].map(|like| vec![0.0; like.len()]);
         conv.forward(&x, &weight, &mut y).unwrap();
-        conv.backward_input(&dy, &weight, &mut dx).unwrap();
+        conv.backward_input(&dy, &weight, Write::Add, &mut dx).unwrap();
         conv.backward_weight(&x, &dy, &mut dweight).unwrap();
         let dot = |a: &[f32], b: &[f32]| -> f64 { widen(a).iter().zip(widen(b)).map(|(a, b)| a * b).sum() };
         let size = dot(&y, &y).sqrt() * dot(&dy, &dy).sqrt();

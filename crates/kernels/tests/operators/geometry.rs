@@ -1,6 +1,6 @@
 //! Output sizes, and the errors for geometry that cannot be.
 
-use trickbag_kernels::{Axis, Conv, Error, Isa, Window};
+use trickbag_kernels::{Axis, Conv, Error, Isa, Window, Write};
 
 use crate::oracle::image;
 
@@ -83,7 +83,7 @@ fn convolution_refuses_slices_that_do_not_fit() {
         wrong("Conv::forward", "x", 5, 4)
     );
     assert_eq!(
-        conv.backward_input(&[0.0; 12], &[0.0; 2], &mut [0.0; 4]),
+        conv.backward_input(&[0.0; 12], &[0.0; 2], Write::Add, &mut [0.0; 4]),
         wrong("Conv::backward_input", "weight", 2, 3)
     );
     assert_eq!(

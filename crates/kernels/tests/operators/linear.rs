@@ -1,12 +1,13 @@
-//! The fully connected layer against plain loops in f64, on every instruction set.
+//! The fully connected layer against plain loops in f64, in every type and on every
+//! instruction set.
 
-use crate::oracle::{assert_close, numbers, widen};
-use trickbag_kernels::{Error, Isa, Linear};
+use crate::oracle::{Number, assert_close, numbers, widen};
+use trickbag_kernels::{Error, Isa, Linear, Write, bf16};
 
-fn check(batch: usize, inputs: usize, outputs: usize) {
+fn check<E: Number>(batch: usize, inputs: usize, outputs: usize) {
     let layer = Linear::new(batch, inputs, outputs).unwrap();
-    let [x, dy] = [numbers(1, batch * inputs), numbers(2, batch * outputs)];
-    let [weight, bias] = [numbers(3, inputs * outputs), numbers(4, outputs)];
+    let [x, dy]: [Vec<E>; 2] = [numbers(1, batch * inputs), numbers(2, batch * outputs)];
+    let [weight, bias]: [Vec<E>; 2] = [numbers(3, inputs * outputs), numbers(4, outputs)];
     let [x64, dy64, weight64] = [&x, &dy, &weight].map(|narrow| widen(narrow));
     let mut y: Vec<f64> = (0..batch).flat_map(|_| widen(&bias)).collect();
     let [mut dx, mut dweight, mut dbias] = [&x, &weight, &bias].map(|like| vec![0.5; like.len()]);
@@ -22,16 +23,16 @@ fn check(batch: usize, inputs: usize, outputs: usize) {
     }
     for isa in Isa::available() {
         let mut found = [(&y, f32::NAN), (&dx, 0.5), (&dweight, 0.5), (&dbias, 0.5)]
-            .map(|(like, before)| vec![before; like.len()]);
+            .map(|(like, before)| vec![E::from_f32(before); like.len()]);
         let [y_found, dx_found, dweight_found, dbias_found] = &mut found;
         let run = || {
             layer.forward(&x, &weight, &bias, y_found)?;
-            layer.backward_input(&dy, &weight, dx_found)?;
+            layer.backward_input(&dy, &weight, Write::Add, dx_found)?;
             layer.backward_weight(&x, &dy, dweight_found, dbias_found)
         };
         isa.scope(run).unwrap().unwrap();
         for (found, expected) in found.iter().zip([&y, &dx, &dweight, &dbias]) {
-            let what = format!("{batch} x {inputs} -> {outputs} on {isa:?}");
+            let what = format!("{batch} x {inputs} -> {outputs} in {} on {isa:?}", E::NAME);
             assert_close(&what, found, expected, 3e-5);
         }
     }
@@ -42,7 +43,8 @@ fn matches_plain_loops() {
     for (batch, inputs, outputs) in
         [(1, 1, 1), (5, 64, 10), (128, 64, 10), (33, 70, 17), (3, 512, 100)]
     {
-        check(batch, inputs, outputs);
+        check::<f32>(batch, inputs, outputs);
+        check::<bf16>(batch, inputs, outputs);
     }
 }
 

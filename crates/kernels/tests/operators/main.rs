@@ -7,4 +7,6 @@ mod linear;
 mod norm;
 mod oracle;
 mod pool;
+mod rounding;
+mod sgd;
 mod threads;

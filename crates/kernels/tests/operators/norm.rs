@@ -1,13 +1,23 @@
-//! Batch normalisation against plain loops in f64, on every instruction set.
+//! Batch normalisation against plain loops in f64, in every type and on every instruction set.
 
-use crate::oracle::{assert_close, numbers, widen};
+use crate::oracle::{Number, assert_close, moments, numbers, widen};
 use proptest::prelude::*;
 use trickbag_kernels::{
-    Activation, BatchStats, Error, Isa, NormGradients, Statistics, batch_norm, batch_norm_backward,
-    batch_norm_stats,
+    Activation, BatchStats, Error, Isa, NormFlow, NormGradients, Statistics, Write, batch_norm,
+    batch_norm_backward, batch_norm_stats, bf16,
 };
 
 const EPS: f32 = 1e-5;
+
+/// What gradients are written to.
+const BEFORE: f32 = 0.5;
+
+/// Where the gradient of the input goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Target {
+    Apart(Write),
+    InPlace,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Residual {
@@ -25,16 +35,16 @@ struct Case {
 }
 
 /// The operands that a case's shapes ask for.
-struct Operands {
-    x: Vec<f32>,
+struct Operands<E> {
+    x: Vec<E>,
     scale: Vec<f32>,
     shift: Vec<f32>,
-    residual: Option<Vec<f32>>,
-    dy: Vec<f32>,
+    residual: Option<Vec<E>>,
+    dy: Vec<E>,
 }
 
 impl Case {
-    fn operands(&self) -> Operands {
+    fn operands<E: Number>(&self) -> Operands<E> {
         let len = self.pixels * self.channels;
         Operands {
             x: numbers(1, len),
@@ -45,57 +55,68 @@ impl Case {
         }
     }
 
-    fn stats(&self, x: &[f32]) -> BatchStats {
+    fn stats<E: Number>(&self, x: &[E]) -> BatchStats {
         match self.statistics {
             Statistics::Batch => batch_norm_stats(x, self.channels).unwrap(),
             Statistics::Fixed => BatchStats {
                 mean: numbers(6, self.channels),
-                var: numbers(7, self.channels).iter().map(|v| v.abs() + 0.1).collect(),
+                var: numbers(7, self.channels).iter().map(|v: &f32| v.abs() + 0.1).collect(),
             },
         }
     }
 
-    fn forward(&self, operands: &Operands, stats: &BatchStats) -> Vec<f32> {
+    fn forward<E: Number>(&self, operands: &Operands<E>, stats: &BatchStats) -> Vec<E> {
         let Operands { x, scale, shift, residual, .. } = operands;
-        let mut y = vec![f32::NAN; x.len()];
+        let mut y = vec![E::from_f32(f32::NAN); x.len()];
         let residual = residual.as_deref();
         batch_norm(x, stats, scale, shift, EPS, residual, self.activation, &mut y).unwrap();
         y
     }
 
-    /// The gradients of x, scale, shift and residual, each on top of `before`.
-    fn backward(
+    /// The gradients of x and residual, and of scale and shift, where all buffers held `BEFORE`.
+    fn backward<E: Number>(
         &self,
-        operands: &Operands,
+        operands: &Operands<E>,
         stats: &BatchStats,
-        y: &[f32],
-        before: f32,
-    ) -> [Vec<f32>; 4] {
+        y: &[E],
+        target: Target,
+    ) -> ([Vec<E>; 2], [Vec<f32>; 2]) {
         let Operands { x, scale, residual, dy, .. } = operands;
-        let [mut dx, mut dresidual] = [(); 2].map(|()| vec![before; x.len()]);
-        let [mut dscale, mut dshift] = [(); 2].map(|()| vec![before; self.channels]);
-        let grads = NormGradients {
-            x: &mut dx,
+        let [mut dx, mut dresidual] = [(); 2].map(|()| vec![E::from_f32(BEFORE); x.len()]);
+        let [mut dscale, mut dshift] = [(); 2].map(|()| vec![BEFORE; self.channels]);
+        let (write, flow) = match target {
+            Target::Apart(write) => (write, NormFlow::Across { dy, write, dx: &mut dx }),
+            Target::InPlace => {
+                dx.copy_from_slice(dy);
+                (Write::Overwrite, NormFlow::InPlace(&mut dx))
+            }
+        };
+        let gradients = NormGradients {
+            flow,
             scale: &mut dscale,
             shift: &mut dshift,
-            residual: residual.as_ref().map(|_| dresidual.as_mut_slice()),
+            residual: residual.as_ref().map(|_| (write, dresidual.as_mut_slice())),
         };
         let Self { activation, statistics, .. } = *self;
-        batch_norm_backward(x, y, stats, scale, EPS, activation, statistics, dy, grads).unwrap();
-        [dx, dscale, dshift, dresidual]
+        batch_norm_backward(x, y, stats, scale, EPS, activation, statistics, gradients).unwrap();
+        ([dx, dresidual], [dscale, dshift])
     }
 
     /// The gradients in f64, from the formulas.
-    fn expected(&self, operands: &Operands, stats: &BatchStats, y: &[f32]) -> [Vec<f64>; 4] {
+    fn expected<E: Number>(
+        &self,
+        operands: &Operands<E>,
+        stats: &BatchStats,
+        y: &[E],
+    ) -> ([Vec<f64>; 2], [Vec<f64>; 2]) {
         let Operands { x, scale, dy, .. } = operands;
         let channels = self.channels;
         let relu = self.activation == Activation::Relu;
-        let gate = |(dy, y): (&f32, &f32)| if relu && *y <= 0.0 { 0.0 } else { f64::from(*dy) };
-        let dz: Vec<f64> = dy.iter().zip(y).map(gate).collect();
+        let gate = |(dy, y): (f64, f64)| if relu && y <= 0.0 { 0.0 } else { dy };
+        let dz: Vec<f64> = widen(dy).into_iter().zip(widen(y)).map(gate).collect();
         let inverse = |c: usize| (f64::from(stats.var[c]) + f64::from(EPS)).powf(-0.5);
-        let hat = |i: usize| {
-            (f64::from(x[i]) - f64::from(stats.mean[i % channels])) * inverse(i % channels)
-        };
+        let x = widen(x);
+        let hat = |i: usize| (x[i] - f64::from(stats.mean[i % channels])) * inverse(i % channels);
         let [mut dscale, mut dshift] = [(); 2].map(|()| vec![0.0; channels]);
         for (i, dz) in dz.iter().enumerate() {
             dshift[i % channels] += dz;
@@ -111,56 +132,61 @@ impl Case {
             f64::from(scale[i % channels]) * inverse(i % channels) * (dz - feedback(i))
         };
         let dx = dz.iter().enumerate().map(dx).collect();
-        let dresidual = match self.residual {
-            Residual::Present => dz,
-            Residual::Absent => vec![0.0; dz.len()],
-        };
-        [dx, dscale, dshift, dresidual]
+        ([dx, dz], [dscale, dshift])
     }
 
     /// Forward and backward against f64, on every instruction set.
-    fn check(&self) {
-        let operands = self.operands();
-        let Operands { x, scale, shift, residual, .. } = &operands;
+    fn check<E: Number>(&self) {
+        let operands: Operands<E> = self.operands();
         for isa in Isa::available() {
-            let what = |name: &str| format!("{name} of {self:?} on {isa:?}");
-            let stats = isa.scope(|| self.stats(x)).unwrap();
+            let what = |name: &str| format!("{name} of {self:?} in {} on {isa:?}", E::NAME);
+            let stats = isa.scope(|| self.stats(&operands.x)).unwrap();
             let y = isa.scope(|| self.forward(&operands, &stats)).unwrap();
-            let expected: Vec<f64> = (0..x.len())
-                .map(|i| {
-                    let c = i % self.channels;
-                    let centred = f64::from(x[i]) - f64::from(stats.mean[c]);
-                    let deviation = (f64::from(stats.var[c]) + f64::from(EPS)).sqrt();
-                    let residual = residual.as_ref().map_or(0.0, |residual| f64::from(residual[i]));
-                    let z =
-                        centred / deviation * f64::from(scale[c]) + f64::from(shift[c]) + residual;
-                    if self.activation == Activation::Relu { z.max(0.0) } else { z }
-                })
-                .collect();
-            assert_close(&what("y"), &y, &expected, 1e-5);
-            let found = isa.scope(|| self.backward(&operands, &stats, &y, 0.5)).unwrap();
+            assert_close(&what("y"), &y, &self.expected_output(&operands, &stats), 1e-5);
             let expected = self.expected(&operands, &stats, &y);
-            for (name, (found, mut expected)) in
-                ["dx", "dscale", "dshift", "dresidual"].into_iter().zip(found.iter().zip(expected))
+            for target in
+                [Target::Apart(Write::Add), Target::Apart(Write::Overwrite), Target::InPlace]
             {
-                expected.iter_mut().for_each(|expected| *expected += 0.5);
-                assert_close(&what(name), found, &expected, 2e-5);
+                let run = || self.backward(&operands, &stats, &y, target);
+                let found = isa.scope(run).unwrap();
+                let above = |expected: &[f64], before: f32| -> Vec<f64> {
+                    expected.iter().map(|expected| expected + f64::from(before)).collect()
+                };
+                let kept = if target == Target::Apart(Write::Add) { BEFORE } else { 0.0 };
+                let [dx, dresidual] = &found.0;
+                assert_close(&what("dx"), dx, &above(&expected.0[0], kept), 2e-5);
+                let [dscale, dshift] = &found.1;
+                assert_close(&what("dscale"), dscale, &above(&expected.1[0], BEFORE), 2e-5);
+                assert_close(&what("dshift"), dshift, &above(&expected.1[1], BEFORE), 2e-5);
+                if self.residual == Residual::Present {
+                    assert_close(&what("dresidual"), dresidual, &above(&expected.0[1], kept), 2e-5);
+                }
             }
         }
     }
+
+    fn expected_output<E: Number>(&self, operands: &Operands<E>, stats: &BatchStats) -> Vec<f64> {
+        let x = widen(&operands.x);
+        let residual = operands.residual.as_ref().map(|residual| widen(residual));
+        let output = |i: usize| {
+            let c = i % self.channels;
+            let deviation = (f64::from(stats.var[c]) + f64::from(EPS)).sqrt();
+            let normal = (x[i] - f64::from(stats.mean[c])) / deviation;
+            let residual = residual.as_ref().map_or(0.0, |residual| residual[i]);
+            let z = normal * f64::from(operands.scale[c]) + f64::from(operands.shift[c]) + residual;
+            if self.activation == Activation::Relu { z.max(0.0) } else { z }
+        };
+        (0..x.len()).map(output).collect()
+    }
 }
 
-fn check_stats(x: &[f32], channels: usize, tolerance: f64) {
-    let count = (x.len() / channels) as f64;
-    let wide = widen(x);
-    let column = |c: usize| wide.iter().skip(c).step_by(channels);
-    let mean: Vec<f64> = (0..channels).map(|c| column(c).sum::<f64>() / count).collect();
-    let var = |c: usize| column(c).map(|x| (x - mean[c]).powi(2)).sum::<f64>() / count;
-    let var: Vec<f64> = (0..channels).map(var).collect();
+fn check_stats<E: Number>(x: &[E], channels: usize, tolerance: f64) {
+    let [mean, var] = moments(x, channels);
     for isa in Isa::available() {
         let stats = isa.scope(|| batch_norm_stats(x, channels)).unwrap().unwrap();
-        assert_close(&format!("mean on {isa:?}"), &stats.mean, &mean, 1e-6);
-        assert_close(&format!("variance on {isa:?}"), &stats.var, &var, tolerance);
+        let what = |name| format!("{name} in {} on {isa:?}", E::NAME);
+        assert_close(&what("mean"), &stats.mean, &mean, 1e-6);
+        assert_close(&what("variance"), &stats.var, &var, tolerance);
     }
 }
 
@@ -168,11 +194,12 @@ fn check_stats(x: &[f32], channels: usize, tolerance: f64) {
 fn statistics_survive_a_large_mean_with_a_small_variance() {
     // At 1e4 neighbouring numbers in f32 are 1e-3 apart: what is tested is the sums' own error.
     for (offset, deviation) in [(0.0, 1.0), (1e4, 1.0), (1e4, 0.05), (-3e4, 0.1), (1e-3, 1e-4)] {
-        let x: Vec<f32> = numbers(1, 5000 * 20).iter().map(|v| offset + deviation * v).collect();
+        let x: Vec<f32> = numbers(1, 5000 * 20);
+        let x: Vec<f32> = x.iter().map(|v| offset + deviation * v).collect();
         check_stats(&x, 20, 1e-6 * f64::from(deviation * deviation));
     }
     check_stats(&[7.0; 24], 8, 0.0);
-    check_stats(&numbers(1, 3), 3, 0.0);
+    check_stats::<f32>(&numbers(1, 3), 3, 0.0);
 }
 
 #[test]
@@ -200,7 +227,7 @@ fn gradient_matches_finite_differences() {
         activation: Activation::Relu,
         statistics: Statistics::Batch,
     };
-    let operands = case.operands();
+    let operands: Operands<f32> = case.operands();
     let stats = case.stats(&operands.x);
     let y = case.forward(&operands, &stats);
     let passed = |i: usize| if y[i] > 0.0 { f64::from(operands.dy[i]) } else { 0.0 };
@@ -224,7 +251,7 @@ fn gradient_matches_finite_differences() {
         (at(1e-5) - at(-1e-5)) / 2e-5
     };
     let expected: Vec<f64> = (0..operands.x.len()).map(slope).collect();
-    let [dx, ..] = case.backward(&operands, &stats, &y, 0.0);
+    let ([dx, _], _) = case.backward(&operands, &stats, &y, Target::InPlace);
     assert_close("dx", &dx, &expected, 1e-5);
 }
 
@@ -257,7 +284,7 @@ fn refuses_slices_that_do_not_fit() {
         batch_norm_stats(&[0.0; 7], 3),
         Err(Error::Rows { operator: "batch_norm_stats", operand: "x", found: 7, channels: 3 })
     );
-    assert!(batch_norm_stats(&[], 3).is_err());
+    assert!(batch_norm_stats::<f32>(&[], 3).is_err());
     assert!(batch_norm_stats(&[0.0; 3], 0).is_err());
     let stats = BatchStats { mean: vec![0.0; 2], var: vec![0.0; 2] };
     let (x, two, three) = ([0.0; 4], [0.0; 2], [0.0; 3]);
@@ -273,6 +300,19 @@ fn refuses_slices_that_do_not_fit() {
     assert_eq!(forward(&two, &three, None, 4), wrong("shift", 3, 2));
     assert_eq!(forward(&two, &two, Some(&three), 4), wrong("residual", 3, 4));
     assert_eq!(forward(&two, &two, None, 3), wrong("y", 3, 4));
+    let backward = |flow: NormFlow<'_, f32>| {
+        let gradients =
+            NormGradients { flow, scale: &mut [0.0; 2], shift: &mut [0.0; 2], residual: None };
+        let (activation, statistics) = (Activation::Relu, Statistics::Batch);
+        batch_norm_backward(&x, &x, &stats, &two, EPS, activation, statistics, gradients)
+    };
+    let wrong = |operand, found, expected| {
+        Err(Error::Length { operator: "batch_norm_backward", operand, found, expected })
+    };
+    assert_eq!(backward(NormFlow::InPlace(&mut [0.0; 3])), wrong("dy", 3, 4));
+    let mut short = [0.0; 3];
+    let flow = NormFlow::Across { dy: &x, write: Write::Overwrite, dx: &mut short };
+    assert_eq!(backward(flow), wrong("dx", 3, 4));
 }
 
 prop_compose! {
@@ -292,11 +332,13 @@ proptest! {
 
     #[test]
     fn matches_plain_loops(case in cases()) {
-        case.check();
+        case.check::<f32>();
+        case.check::<bf16>();
     }
 
     #[test]
     fn statistics_match_plain_loops(pixels in 1usize..=5000, channels in 1usize..=40) {
-        check_stats(&numbers(1, pixels * channels), channels, 1e-6);
+        check_stats::<f32>(&numbers(1, pixels * channels), channels, 1e-6);
+        check_stats::<bf16>(&numbers(1, pixels * channels), channels, 1e-6);
     }
 }

@@ -1,10 +1,10 @@
-//! Pooling against plain loops, on every instruction set.
+//! Pooling against plain loops, in every type and on every instruction set.
 
-use crate::oracle::{assert_close, image, numbers, widen};
+use crate::oracle::{Number, assert_close, image, numbers, widen};
 use proptest::prelude::*;
 use trickbag_kernels::{
-    AvgPool, Axis, Divisor, Error, ImageShape, Isa, MaxPool, Rounding, Window, global_avg_pool,
-    global_avg_pool_backward,
+    AvgPool, Axis, Divisor, Error, ImageShape, Isa, MaxPool, Rounding, Window, bf16,
+    global_avg_pool, global_avg_pool_backward,
 };
 
 /// Calls `f(output, input, input pixel within its image)` for every channel and every input pixel in
@@ -34,20 +34,25 @@ fn each_tap(
 }
 
 fn check_max(input: ImageShape, window: Window, x: &[f32]) {
+    check_max_in(input, window, x);
+    check_max_in(input, window, &x.iter().map(|&x| bf16::from_f32(x)).collect::<Vec<_>>());
+}
+
+fn check_max_in<E: Number + PartialOrd>(input: ImageShape, window: Window, x: &[E]) {
     let pool = MaxPool::new(input, window).unwrap();
-    let dy = numbers(2, pool.output().len());
-    let mut y = vec![f32::NEG_INFINITY; dy.len()];
+    let dy: Vec<E> = numbers(2, pool.output().len());
+    let mut y = vec![E::from_f32(f32::NEG_INFINITY); dy.len()];
     let (mut argmax, mut winner) = (vec![None; dy.len()], vec![0; dy.len()]);
     each_tap(input, pool.output(), &window, |o, i, at| {
-        if argmax[o].is_none() || x[i] > y[o] || x[i].is_nan() {
+        if argmax[o].is_none() || x[i] > y[o] || x[i].to_f32().is_nan() {
             (y[o], argmax[o], winner[o]) = (x[i], Some(at as u32), i);
         }
     });
     let mut dx = vec![0.5; x.len()];
-    winner.iter().zip(&dy).for_each(|(&i, &dy)| dx[i] += f64::from(dy));
+    winner.iter().zip(widen(&dy)).for_each(|(&i, dy)| dx[i] += dy);
     for isa in Isa::available() {
-        let (mut y_found, mut argmax_found) = (vec![0.0; y.len()], vec![0; y.len()]);
-        let mut dx_found = vec![0.5; dx.len()];
+        let (mut y_found, mut argmax_found) = (vec![E::default(); y.len()], vec![0; y.len()]);
+        let mut dx_found = vec![E::from_f32(0.5); dx.len()];
         let run = || {
             pool.forward(x, &mut y_found, &mut argmax_found)?;
             pool.backward(&argmax_found, &dy, &mut dx_found)
@@ -55,15 +60,21 @@ fn check_max(input: ImageShape, window: Window, x: &[f32]) {
         isa.scope(run).unwrap().unwrap();
         let argmax_found: Vec<_> = argmax_found.into_iter().map(Some).collect();
         assert_eq!(argmax_found, argmax, "{isa:?}");
-        let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
+        let bits = |y: &[E]| y.iter().map(|y| y.to_f32().to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&y_found), bits(&y), "{isa:?}");
         assert_close("dx", &dx_found, &dx, 1e-6);
     }
 }
 
-fn check_average(input: ImageShape, window: Window, rounding: Rounding, divisor: Divisor) {
+fn check_average<E: Number>(
+    input: ImageShape,
+    window: Window,
+    rounding: Rounding,
+    divisor: Divisor,
+) {
     let pool = AvgPool::new(input, window, rounding, divisor).unwrap();
-    let (x, dy) = (numbers(1, input.len()), numbers(2, pool.output().len()));
+    let (x, dy): (Vec<E>, Vec<E>) = (numbers(1, input.len()), numbers(2, pool.output().len()));
+    let (x64, dy64) = (widen(&x), widen(&dy));
     let mut valid = vec![0.0; dy.len()];
     each_tap(input, pool.output(), &window, |o, _, _| valid[o] += 1.0);
     // The padded input ends where the padding does; a window that reaches further is cut there.
@@ -82,11 +93,12 @@ fn check_average(input: ImageShape, window: Window, rounding: Rounding, divisor:
     };
     let (mut y, mut dx) = (vec![0.0; dy.len()], vec![0.5; x.len()]);
     each_tap(input, pool.output(), &window, |o, i, _| {
-        y[o] += f64::from(x[i]) / size(o);
-        dx[i] += f64::from(dy[o]) / size(o);
+        y[o] += x64[i] / size(o);
+        dx[i] += dy64[o] / size(o);
     });
     for isa in Isa::available() {
-        let (mut y_found, mut dx_found) = (vec![f32::NAN; y.len()], vec![0.5; dx.len()]);
+        let [mut y_found, mut dx_found] = [(f32::NAN, &y), (0.5, &dx)]
+            .map(|(before, like)| vec![E::from_f32(before); like.len()]);
         let run = || {
             pool.forward(&x, &mut y_found)?;
             pool.backward(&dy, &mut dx_found)
@@ -139,19 +151,25 @@ fn rounding_up_follows_pytorch() {
 
 #[test]
 fn global_average_matches_plain_loops() {
+    check_global_average::<f32>();
+    check_global_average::<bf16>();
+}
+
+fn check_global_average<E: Number>() {
     for (input, isa) in [image(3, 7, 5, 20), image(1, 1, 1, 1), image(2, 4, 4, 16)]
         .into_iter()
         .flat_map(|input| Isa::available().into_iter().map(move |isa| (input, isa)))
     {
         let (pixels, channels) = (input.height * input.width, input.channels);
-        let (x, dy) = (numbers(1, input.len()), numbers(2, input.batch * channels));
-        let mut y = vec![f32::NAN; dy.len()];
-        let mut dx = vec![0.5; x.len()];
+        let x: Vec<E> = numbers(1, input.len());
+        let dy: Vec<E> = numbers(2, input.batch * channels);
+        let mut y = vec![E::from_f32(f32::NAN); dy.len()];
+        let mut dx = vec![E::from_f32(0.5); x.len()];
         isa.scope(|| global_avg_pool(input, &x, &mut y)).unwrap().unwrap();
         isa.scope(|| global_avg_pool_backward(input, &dy, &mut dx)).unwrap().unwrap();
         let of = |i: usize| i / (pixels * channels) * channels + i % channels;
         let mut average = vec![0.0; y.len()];
-        let spread = |i| 0.5 + f64::from(dy[of(i)]) / pixels as f64;
+        let spread = |i| 0.5 + widen(&dy)[of(i)] / pixels as f64;
         widen(&x).iter().enumerate().for_each(|(i, x)| average[of(i)] += x / pixels as f64);
         assert_close("y", &y, &average, 1e-6);
         assert_close("dx", &dx, &(0..x.len()).map(spread).collect::<Vec<_>>(), 1e-6);
@@ -195,7 +213,7 @@ fn refuses_impossible_geometry_and_wrong_lengths() {
         wrong("global_avg_pool", "y", 2, 1)
     );
     assert_eq!(
-        global_avg_pool_backward(image(0, 4, 4, 1), &[], &mut []),
+        global_avg_pool_backward::<f32>(image(0, 4, 4, 1), &[], &mut []),
         Err(Error::Zero { dimension: "the batch" })
     );
 }
@@ -227,7 +245,8 @@ proptest! {
     fn maximum_matches_plain_loops(input in images(), window in windows()) {
         prop_assume!(window.output([input.height, input.width]).is_ok());
         // Few different numbers, so that there are ties.
-        let x: Vec<f32> = numbers(1, input.len()).iter().map(|v| (v * 3.0).round()).collect();
+        let x: Vec<f32> = numbers(1, input.len());
+        let x: Vec<f32> = x.iter().map(|v| (v * 3.0).round()).collect();
         check_max(input, window, &x);
     }
 
@@ -239,6 +258,7 @@ proptest! {
         divisor in prop_oneof![Just(Divisor::Window), Just(Divisor::Valid)],
     ) {
         prop_assume!(window.output([input.height, input.width]).is_ok());
-        check_average(input, window, rounding, divisor);
+        check_average::<f32>(input, window, rounding, divisor);
+        check_average::<bf16>(input, window, rounding, divisor);
     }
 }

@@ -2,110 +2,131 @@
 
 use rayon::ThreadPoolBuilder;
 use trickbag_kernels::{
-    Activation, AvgPool, Conv, Divisor, Error, ImageShape, Linear, MaxPool, NormGradients,
-    Rounding, Statistics, Window, batch_norm, batch_norm_backward, batch_norm_stats,
-    global_avg_pool, global_avg_pool_backward,
+    Activation, AvgPool, Conv, Divisor, Error, ImageShape, Linear, MaxPool, NormFlow,
+    NormGradients, Rounding, Statistics, Window, Write, batch_norm, batch_norm_backward,
+    batch_norm_stats, bf16, global_avg_pool, global_avg_pool_backward,
 };
 
-use crate::oracle::{image, numbers};
+use crate::oracle::{Number, image, numbers};
 
-type Results = Vec<Vec<f32>>;
+/// The bits of each result.
+type Results = Vec<Vec<u32>>;
+
+fn bits<E: Number>(result: &[E]) -> Vec<u32> {
+    result.iter().map(|number| number.to_f32().to_bits()).collect()
+}
 
 fn check(run: impl Fn() -> Result<Results, Error> + Sync) {
     let [one, two, three] = [1, 2, 3].map(|threads| {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let bits = |result: Vec<f32>| result.into_iter().map(f32::to_bits).collect();
-            run().unwrap().into_iter().map(bits).collect::<Vec<Vec<u32>>>()
-        })
+        pool.install(&run).unwrap()
     });
     assert_eq!(one, two);
     assert_eq!(one, three);
 }
 
-fn convolution(
+fn convolution<E: Number>(
     input: ImageShape,
     out_channels: usize,
     window: Window,
     groups: usize,
 ) -> Result<Results, Error> {
     let conv = Conv::new(input, out_channels, window, groups)?;
-    let (x, weight) = (numbers(1, input.len()), numbers(2, conv.weight_len()));
-    let [mut dx, mut dweight] = [&x, &weight].map(|like| vec![0.5; like.len()]);
-    let mut y = vec![0.0; conv.output().len()];
-    conv.forward(&x, &weight, &mut y)?;
-    conv.backward_input(&y, &weight, &mut dx)?;
+    let (x, weight): (Vec<E>, Vec<E>) = (numbers(1, input.len()), numbers(2, conv.weight_len()));
+    let [mut dx, mut dweight] = [&x, &weight].map(|like| vec![E::default(); like.len()]);
+    let mut y = vec![E::default(); conv.output().len()];
+    let stats = conv.forward_with_stats(&x, &weight, &mut y)?;
+    conv.backward_input(&y, &weight, Write::Overwrite, &mut dx)?;
     conv.backward_weight(&x, &y, &mut dweight)?;
-    Ok(vec![y, dx, dweight])
+    Ok(vec![bits(&y), bits(&stats.mean), bits(&stats.var), bits(&dx), bits(&dweight)])
 }
 
 #[test]
 fn convolution_is_deterministic() {
     let three = Window::square(3).padding(1);
-    check(|| convolution(image(20, 16, 16, 16), 16, three, 1));
-    check(|| convolution(image(2, 40, 16, 16), 32, three.stride(2), 1));
-    check(|| convolution(image(3, 6, 6, 256), 128, three, 1));
-    check(|| convolution(image(9, 9, 9, 24), 24, three, 24));
+    for (input, out_channels, window, groups) in [
+        (image(20, 16, 16, 16), 16, three, 1),
+        (image(2, 40, 16, 16), 32, three.stride(2), 1),
+        (image(3, 6, 6, 256), 128, three, 1),
+        (image(9, 9, 9, 24), 24, three, 24),
+        (image(20, 16, 16, 3), 16, three, 1),
+    ] {
+        check(|| convolution::<f32>(input, out_channels, window, groups));
+        check(|| convolution::<bf16>(input, out_channels, window, groups));
+    }
 }
 
 #[test]
 fn batch_norm_is_deterministic() {
+    check_norm::<f32>();
+    check_norm::<bf16>();
+}
+
+fn check_norm<E: Number>() {
     let (channels, len) = (24, 24 * 5000);
     check(|| {
-        let [x, dy, residual] = [1, 2, 3].map(|seed| numbers(seed, len));
-        let [scale, shift] = [4, 5].map(|seed| numbers(seed, channels));
+        let [x, mut dy, residual]: [Vec<E>; 3] = [1, 2, 3].map(|seed| numbers(seed, len));
+        let [scale, shift]: [Vec<f32>; 2] = [4, 5].map(|seed| numbers(seed, channels));
         let stats = batch_norm_stats(&x, channels)?;
-        let mut y = vec![0.0; len];
+        let mut y = vec![E::default(); len];
         let activation = Activation::Relu;
         batch_norm(&x, &stats, &scale, &shift, 1e-5, Some(&residual), activation, &mut y)?;
-        let [mut dx, mut dresidual] = [(); 2].map(|()| vec![0.0; len]);
+        let mut dresidual = vec![E::default(); len];
         let [mut dscale, mut dshift] = [(); 2].map(|()| vec![0.0; channels]);
-        let grads = NormGradients {
-            x: &mut dx,
+        let gradients = NormGradients {
+            flow: NormFlow::InPlace(&mut dy),
             scale: &mut dscale,
             shift: &mut dshift,
-            residual: Some(&mut dresidual),
+            residual: Some((Write::Overwrite, &mut dresidual)),
         };
         let statistics = Statistics::Batch;
-        batch_norm_backward(&x, &y, &stats, &scale, 1e-5, activation, statistics, &dy, grads)?;
-        Ok(vec![stats.mean, stats.var, y, dx, dresidual, dscale, dshift])
+        batch_norm_backward(&x, &y, &stats, &scale, 1e-5, activation, statistics, gradients)?;
+        let narrow = [&y, &dy, &dresidual].map(|result| bits(result));
+        let wide = [stats.mean, stats.var, dscale, dshift].map(|result| bits(&result));
+        Ok(narrow.into_iter().chain(wide).collect())
     });
 }
 
 #[test]
 fn pools_and_linear_are_deterministic() {
+    check_pools_and_linear::<f32>();
+    check_pools_and_linear::<bf16>();
+}
+
+fn check_pools_and_linear<E: Number>() {
     let input = image(5, 12, 12, 20);
     let window = Window::square(3).stride(2).padding(1);
-    let x = numbers(1, input.len());
+    let x: Vec<E> = numbers(1, input.len());
+    let zeros = |len| vec![E::default(); len];
     check(|| {
         let pool = MaxPool::new(input, window)?;
-        let (mut y, mut dx) = (vec![0.0; pool.output().len()], vec![0.0; x.len()]);
+        let (mut y, mut dx) = (zeros(pool.output().len()), zeros(x.len()));
         let mut argmax = vec![0; y.len()];
         pool.forward(&x, &mut y, &mut argmax)?;
         pool.backward(&argmax, &y, &mut dx)?;
-        Ok(vec![y, dx])
+        Ok(vec![bits(&y), bits(&dx)])
     });
     check(|| {
         let pool = AvgPool::new(input, window, Rounding::Ceil, Divisor::Valid)?;
-        let (mut y, mut dx) = (vec![0.0; pool.output().len()], vec![0.0; x.len()]);
+        let (mut y, mut dx) = (zeros(pool.output().len()), zeros(x.len()));
         pool.forward(&x, &mut y)?;
         pool.backward(&y, &mut dx)?;
-        Ok(vec![y, dx])
+        Ok(vec![bits(&y), bits(&dx)])
     });
     check(|| {
-        let (mut y, mut dx) = (vec![0.0; 5 * 20], vec![0.0; x.len()]);
+        let (mut y, mut dx) = (zeros(5 * 20), zeros(x.len()));
         global_avg_pool(input, &x, &mut y)?;
         global_avg_pool_backward(input, &y, &mut dx)?;
-        Ok(vec![y, dx])
+        Ok(vec![bits(&y), bits(&dx)])
     });
     check(|| {
         let layer = Linear::new(60, 240, 30)?;
-        let [weight, bias] = [numbers(2, 240 * 30), numbers(3, 30)];
-        let (mut y, mut dx) = (vec![0.0; 60 * 30], vec![0.0; x.len()]);
-        let (mut dweight, mut dbias) = (vec![0.0; weight.len()], vec![0.0; 30]);
+        let [weight, bias]: [Vec<E>; 2] = [numbers(2, 240 * 30), numbers(3, 30)];
+        let (mut y, mut dx) = (zeros(60 * 30), zeros(x.len()));
+        let (mut dweight, mut dbias) = (zeros(weight.len()), zeros(30));
         layer.forward(&x, &weight, &bias, &mut y)?;
-        layer.backward_input(&y, &weight, &mut dx)?;
+        layer.backward_input(&y, &weight, Write::Add, &mut dx)?;
         layer.backward_weight(&x, &y, &mut dweight, &mut dbias)?;
-        Ok(vec![y, dx, dweight, dbias])
+        Ok([&y, &dx, &dweight, &dbias].map(|result| bits(result)).to_vec())
     });
 }

@@ -1,0 +1,232 @@
+//! Sixteen numbers in a register of AVX-512, with or without the instructions for `bf16`.
+//!
+//! Only the two functions at the top name the type, and they run only where the processor has the
+//! instructions; so these are there wherever the type's methods are called. Every `SAFETY: as the
+//! module says` refers to this.
+
+use std::arch::x86_64::*;
+use std::marker::PhantomData;
+
+use half::bf16;
+
+use super::{Kernel, LANES, Lanes};
+
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")]
+pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512<Widening>>()
+}
+
+#[target_feature(enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512bf16,avx2,fma")]
+pub(super) fn run_with_dot<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512<Instruction>>()
+}
+
+/// How products of pairs are added.
+trait Dot: Copy {
+    fn dot(a: __m512, b: __m512, addend: __m512) -> __m512;
+}
+
+/// Both numbers of each pair are widened and multiplied.
+#[derive(Clone, Copy)]
+struct Widening;
+
+/// There is an instruction for it.
+#[derive(Clone, Copy)]
+struct Instruction;
+
+impl Dot for Widening {
+    #[inline(always)]
+    fn dot(a: __m512, b: __m512, addend: __m512) -> __m512 {
+        let [[a, b], [c, d]] = [split(a), split(b)];
+        // SAFETY: as the module says.
+        unsafe { _mm512_fmadd_ps(b, d, _mm512_fmadd_ps(a, c, addend)) }
+    }
+}
+
+impl Dot for Instruction {
+    #[inline(always)]
+    fn dot(a: __m512, b: __m512, addend: __m512) -> __m512 {
+        // SAFETY: as the module says; both types are registers of 512 bits of any content.
+        unsafe {
+            let a = std::mem::transmute::<__m512, __m512bh>(a);
+            let b = std::mem::transmute::<__m512, __m512bh>(b);
+            // In this order the compiler broadcasts `a` from memory within the instruction.
+            _mm512_dpbf16_ps(addend, b, a)
+        }
+    }
+}
+
+/// The first and the second number of each pair.
+#[inline(always)]
+fn split(pairs: __m512) -> [__m512; 2] {
+    // SAFETY: as the module says.
+    unsafe {
+        let bits = _mm512_castps_si512(pairs);
+        let first = _mm512_slli_epi32::<16>(bits);
+        let second = _mm512_and_si512(bits, _mm512_set1_epi32(0xffff_0000_u32.cast_signed()));
+        [_mm512_castsi512_ps(first), _mm512_castsi512_ps(second)]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Avx512<D>(__m512, PhantomData<D>);
+
+impl<D> Avx512<D> {
+    #[inline(always)]
+    fn new(register: __m512) -> Self {
+        Self(register, PhantomData)
+    }
+}
+
+impl<D: Dot> Lanes for Avx512<D> {
+    type Mask = __mmask16;
+
+    const REGISTERS: usize = 32;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        // SAFETY: as the module says.
+        Self::new(unsafe { _mm512_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    fn load(from: &[f32; LANES]) -> Self {
+        // SAFETY: as the module says; the reference is valid for reading sixteen numbers.
+        Self::new(unsafe { _mm512_loadu_ps(from.as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn load_short(from: &[f32]) -> Self {
+        let mask = (1 << from.len().min(LANES - 1)) - 1;
+        // SAFETY: as the module says; the mask has one bit for each number of the slice.
+        Self::new(unsafe { _mm512_maskz_loadu_ps(mask, from.as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32; LANES]) {
+        // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
+    }
+
+    #[inline(always)]
+    fn load_bf16(from: &[bf16; LANES]) -> Self {
+        // SAFETY: as the module says; the reference is valid for reading sixteen numbers.
+        Self::new(unsafe {
+            let numbers = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(numbers))
+        })
+    }
+
+    #[inline(always)]
+    fn store_bf16(self, to: &mut [bf16; LANES]) {
+        // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
+        unsafe {
+            let bits = _mm512_castps_si512(self.0);
+            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0);
+            let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+            let rounded = _mm512_mask_mov_epi32(_mm512_add_epi32(bits, half), nan, quiet);
+            let numbers = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(rounded));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), numbers);
+        }
+    }
+
+    #[inline(always)]
+    fn load_pairs(from: &[[bf16; 2]; LANES]) -> Self {
+        // SAFETY: as the module says; the reference is valid for reading sixteen pairs.
+        Self::new(unsafe { _mm512_loadu_ps(from.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn splat_pair(pair: &[bf16; 2]) -> Self {
+        // SAFETY: as the module says; the reference is valid for reading a pair, as 32 bits.
+        Self::new(unsafe {
+            let pair = pair.as_ptr().cast::<i32>().read_unaligned();
+            _mm512_castsi512_ps(_mm512_set1_epi32(pair))
+        })
+    }
+
+    #[inline(always)]
+    fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self {
+        let [first, _] = split(Self::load_pairs(from).0);
+        Self::new(first)
+    }
+
+    #[inline(always)]
+    fn pair(first: &[bf16; LANES], second: &[bf16; LANES], to: &mut [[bf16; 2]; LANES]) {
+        // SAFETY: as the module says; the references are valid for reading sixteen numbers and for
+        // writing sixteen pairs.
+        unsafe {
+            let first = _mm512_cvtepu16_epi32(_mm256_loadu_si256(first.as_ptr().cast()));
+            let second = _mm512_cvtepu16_epi32(_mm256_loadu_si256(second.as_ptr().cast()));
+            let pairs = _mm512_or_si512(first, _mm512_slli_epi32::<16>(second));
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), pairs);
+        }
+    }
+
+    #[inline(always)]
+    fn dot(self, other: Self, addend: Self) -> Self {
+        Self::new(D::dot(self.0, other.0, addend.0))
+    }
+
+    #[inline(always)]
+    fn load_bits(from: &[u32; LANES]) -> Self {
+        // SAFETY: as the module says; the reference is valid for reading sixteen numbers.
+        Self::new(unsafe { _mm512_loadu_ps(from.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn store_bits(self, to: &mut [u32; LANES]) {
+        // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        // SAFETY: as the module says.
+        Self::new(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        // SAFETY: as the module says.
+        Self::new(unsafe { _mm512_sub_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, addend: Self) -> Self {
+        // SAFETY: as the module says.
+        Self::new(unsafe { _mm512_fmadd_ps(self.0, factor.0, addend.0) })
+    }
+
+    #[inline(always)]
+    fn passes_relu(self) -> __mmask16 {
+        // SAFETY: as the module says.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(self.0, _mm512_setzero_ps()) }
+    }
+
+    #[inline(always)]
+    fn exceeds(self, other: Self) -> __mmask16 {
+        // SAFETY: as the module says.
+        unsafe {
+            _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, other.0)
+                | _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0)
+        }
+    }
+
+    #[inline(always)]
+    fn has_bits(self, other: u32) -> __mmask16 {
+        // SAFETY: as the module says.
+        unsafe {
+            let other = _mm512_set1_epi32(other.cast_signed());
+            _mm512_cmpeq_epi32_mask(_mm512_castps_si512(self.0), other)
+        }
+    }
+
+    #[inline(always)]
+    fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
+        // SAFETY: as the module says.
+        Self::new(unsafe { _mm512_mask_blend_ps(mask, no.0, yes.0) })
+    }
+}

@@ -1,0 +1,196 @@
+//! The gradients of batch normalisation.
+
+use rayon::prelude::*;
+
+use crate::error::check_lengths;
+use crate::lanes::LANES;
+use crate::norm::{check_rows, chunk_len, inverse_deviation, slope};
+use crate::norm_rows::{Differentiate, Feedback, GradientSums};
+use crate::{Activation, BatchStats, Element, Error, Isa, Write};
+
+/// Whether the statistics were functions of `x`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statistics {
+    /// Mean and variance came from `x` itself, as in training.
+    Batch,
+    /// Mean and variance were constants, as in evaluation.
+    Fixed,
+}
+
+/// The gradient of [`batch_norm`](crate::batch_norm)'s output (pixels x channels), and where that of its input goes.
+#[derive(Debug)]
+pub enum NormFlow<'a, E> {
+    /// From one buffer to another.
+    Across {
+        /// Gradient of the output.
+        dy: &'a [E],
+        /// What happens to what `dx` holds.
+        write: Write,
+        /// Gradient of the input.
+        dx: &'a mut [E],
+    },
+    /// The gradient of the input takes the place of the output's.
+    InPlace(&'a mut [E]),
+}
+
+/// Where [`batch_norm_backward`] puts its results.
+#[derive(Debug)]
+pub struct NormGradients<'a, E> {
+    /// Gradients of the output and the input.
+    pub flow: NormFlow<'a, E>,
+    /// Gradient of the scale, one per channel, which is added.
+    pub scale: &'a mut [f32],
+    /// Gradient of the shift, one per channel, which is added.
+    pub shift: &'a mut [f32],
+    /// Gradient of the residual, pixels x channels, if it is wanted.
+    pub residual: Option<(Write, &'a mut [E])>,
+}
+
+/// Writes the gradients of [`batch_norm`](crate::batch_norm)'s operands, given its input `x`, its output `y` (which says
+/// where the ReLU passed) and, in `gradients`, the gradient of the output.
+///
+/// # Errors
+///
+/// [`Error::Length`] or [`Error::Rows`] if a slice does not fit the others.
+#[expect(clippy::too_many_arguments, reason = "the operands of one fused operator")]
+pub fn batch_norm_backward<E: Element>(
+    x: &[E],
+    y: &[E],
+    stats: &BatchStats,
+    scale: &[f32],
+    eps: f32,
+    activation: Activation,
+    statistics: Statistics,
+    gradients: NormGradients<'_, E>,
+) -> Result<(), Error> {
+    let operator = "batch_norm_backward";
+    let channels = stats.mean.len();
+    let NormGradients { flow, scale: dscale, shift: dshift, residual: dresidual } = gradients;
+    check_rows(operator, x, channels)?;
+    check_lengths(
+        operator,
+        &[
+            ("y", y.len(), x.len()),
+            ("stats.var", stats.var.len(), channels),
+            ("scale", scale.len(), channels),
+            ("dy", flow.output().len(), x.len()),
+            ("dx", flow.input_len(), x.len()),
+            ("gradients.scale", dscale.len(), channels),
+            ("gradients.shift", dshift.len(), channels),
+            ("gradients.residual", dresidual.as_ref().map_or(x.len(), |(_, r)| r.len()), x.len()),
+        ],
+    )?;
+    let pass = Pass { isa: Isa::current(), x, y, mean: &stats.mean, activation };
+    let sums = pass.sums(flow.output());
+    for (c, &(sum, product)) in sums.iter().enumerate() {
+        dshift[c] += sum as f32;
+        dscale[c] += product as f32 * inverse_deviation(stats.var[c], eps);
+    }
+    let slope = slope(stats, scale, eps);
+    let feedback = match statistics {
+        Statistics::Batch => {
+            let count = (x.len() / channels) as f32;
+            Some(Feedback::new(&sums, count, &stats.var, eps, &slope))
+        }
+        Statistics::Fixed => None,
+    };
+    pass.differentiate(&slope, feedback.as_ref(), flow, dresidual);
+    Ok(())
+}
+
+/// What both passes over the pixels read.
+struct Pass<'a, E> {
+    isa: Isa,
+    x: &'a [E],
+    y: &'a [E],
+    mean: &'a [f32],
+    activation: Activation,
+}
+
+impl<E: Element> Pass<'_, E> {
+    /// For each channel, the sums of [`GradientSums`].
+    fn sums(&self, dy: &[E]) -> Vec<(f64, f64)> {
+        let &Self { isa, mean, activation, .. } = self;
+        let chunk = chunk_len(mean.len());
+        let inputs = self.x.par_chunks(chunk).zip(self.y.par_chunks(chunk));
+        let sums = |((x, y), dy)| isa.run(GradientSums { x, y, dy, mean, activation });
+        total(inputs.zip(dy.par_chunks(chunk)).map(sums).collect(), mean.len())
+    }
+
+    /// Writes the gradients of the input and the residual.
+    fn differentiate(
+        &self,
+        slope: &[f32],
+        feedback: Option<&Feedback>,
+        flow: NormFlow<'_, E>,
+        residual: Option<(Write, &mut [E])>,
+    ) {
+        let &Self { isa, mean, activation, .. } = self;
+        let (dy, write, dx) = match flow {
+            NormFlow::Across { dy, write, dx } => (Some(dy), write, dx),
+            NormFlow::InPlace(dy) => (None, Write::Overwrite, dy),
+        };
+        let chunk = chunk_len(mean.len());
+        let residuals: Vec<_> = match residual {
+            Some((write, part)) => part.chunks_mut(chunk).map(|part| Some((write, part))).collect(),
+            None => (0..dx.len().div_ceil(chunk)).map(|_| None).collect(),
+        };
+        dx.par_chunks_mut(chunk).zip(residuals).enumerate().for_each(|(i, (dx, dresidual))| {
+            let here = i * chunk..i * chunk + dx.len();
+            let (x, y) = (&self.x[here.clone()], &self.y[here.clone()]);
+            let dy = dy.map(|dy| &dy[here]);
+            isa.run(Differentiate {
+                x,
+                y,
+                dy,
+                mean,
+                slope,
+                feedback,
+                activation,
+                write,
+                dx,
+                dresidual,
+            });
+        });
+    }
+}
+
+impl<E> NormFlow<'_, E> {
+    fn output(&self) -> &[E] {
+        match self {
+            Self::Across { dy, .. } => dy,
+            Self::InPlace(dy) => dy,
+        }
+    }
+
+    fn input_len(&self) -> usize {
+        match self {
+            Self::Across { dx, .. } => dx.len(),
+            Self::InPlace(dx) => dx.len(),
+        }
+    }
+}
+
+impl Feedback {
+    /// What flows back into each of `count` pixels, given the sums of [`GradientSums`].
+    fn new(sums: &[(f64, f64)], count: f32, var: &[f32], eps: f32, slope: &[f32]) -> Self {
+        let share = |sum: f64, slope: f32| -slope * sum as f32 / count;
+        let constant = sums.iter().zip(slope).map(|(&(sum, _), &slope)| share(sum, slope));
+        let multiple = sums.iter().zip(slope).zip(var).map(|((&(_, product), &slope), &var)| {
+            share(product, slope) * inverse_deviation(var, eps).powi(2)
+        });
+        Self { constant: constant.collect(), multiple: multiple.collect() }
+    }
+}
+
+/// Sums the chunks' sums and products for each channel, in the chunks' order.
+fn total(chunks: Vec<Vec<[[f32; LANES]; 2]>>, channels: usize) -> Vec<(f64, f64)> {
+    let mut totals = vec![[[0.0; LANES]; 2]; channels.div_ceil(LANES)];
+    for chunk in &chunks {
+        let totals = totals.as_flattened_mut().as_flattened_mut().iter_mut();
+        let sums = chunk.as_flattened().as_flattened();
+        totals.zip(sums).for_each(|(total, &sum)| *total += f64::from(sum));
+    }
+    let pairs = totals.into_iter().flat_map(|[sums, products]| sums.into_iter().zip(products));
+    pairs.take(channels).collect()
+}
