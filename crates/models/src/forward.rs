@@ -82,7 +82,17 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
         layers: &[Layer],
         x: FeatureMap<E, D, T>,
     ) -> Result<FeatureMap<E, D, T>, Error> {
-        layers.iter().try_fold(x, |x, layer| self.layer(layer, x))
+        match layers {
+            [] => Ok(x),
+            [Layer::Conv(conv), Layer::Norm { norm, activation }, rest @ ..] => {
+                let x = self.norm(Some(conv), norm, *activation, x, None)?;
+                self.run(rest, x)
+            }
+            [layer, rest @ ..] => {
+                let x = self.layer(layer, x)?;
+                self.run(rest, x)
+            }
+        }
     }
 
     fn layer<T: Tape<E, D>>(
@@ -92,14 +102,18 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
     ) -> Result<FeatureMap<E, D, T>, Error> {
         match layer {
             Layer::Conv(conv) => self.conv(conv, x),
-            Layer::Norm { norm, activation } => self.norm(norm, *activation, x, None),
+            Layer::Norm { norm, activation } => self.norm(None, norm, *activation, x, None),
             Layer::MaxPool(window) => Ok(D::max_pool(x, window)?),
             Layer::AvgPool(window) => Ok(D::avg_pool(x, window, Rounding::Ceil, Divisor::Valid)?),
             Layer::Residual { body, norm, shortcut } => {
                 let beside = x.with_empty_tape();
+                let (conv, body) = match &body[..] {
+                    [body @ .., Layer::Conv(conv)] => (Some(conv), body),
+                    body => (None, body),
+                };
                 let branch = self.run(body, x)?;
                 let beside = self.run(shortcut, beside)?;
-                self.norm(norm, Activation::Relu, branch, Some(beside))
+                self.norm(conv, norm, Activation::Relu, branch, Some(beside))
             }
         }
     }
@@ -109,14 +123,19 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
         conv: &Conv,
         x: FeatureMap<E, D, T>,
     ) -> Result<FeatureMap<E, D, T>, Error> {
-        let shape = &self.network.parameters[conv.filter.0].shape;
-        let shape = (shape[0], shape[1], shape[2], shape[3]);
-        let filter = D::reshape(self.parameter(conv.filter).clone(), &shape)?;
-        Ok(D::conv2d(x, &filter, &conv.window, conv.groups)?)
+        Ok(D::conv2d(x, &self.filter(conv)?, &conv.window, conv.groups)?)
     }
 
+    fn filter(&self, conv: &Conv) -> Result<FeatureMap<E, D>, Error> {
+        let shape = &self.network.parameters[conv.filter.0].shape;
+        let shape = (shape[0], shape[1], shape[2], shape[3]);
+        Ok(D::reshape(self.parameter(conv.filter).clone(), &shape)?)
+    }
+
+    /// A norm, right after a convolution if there is one.
     fn norm<T: Tape<E, D>>(
         &mut self,
+        conv: Option<&Conv>,
         norm: &Norm,
         activation: Activation,
         x: FeatureMap<E, D, T>,
@@ -124,16 +143,30 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
     ) -> Result<FeatureMap<E, D, T>, Error> {
         let (scale, shift) = (self.parameter(norm.scale), self.parameter(norm.shift));
         let affine = Affine { scale, shift, eps: EPS, activation };
-        let (batch, height, width, _) = *x.shape();
+        let conv = match conv {
+            Some(conv) => Some((conv, self.filter(conv)?)),
+            None => None,
+        };
         match &mut self.mode {
             Mode::Evaluate(running) => {
+                let x = match conv {
+                    Some((conv, filter)) => D::conv2d(x, &filter, &conv.window, conv.groups)?,
+                    None => x,
+                };
                 Ok(D::batch_norm_fixed(x, &running[norm.statistics], &affine, residual)?)
             }
-            Mode::Train(_) if batch * height * width < 2 => {
-                Err(Error::OneValue { norm: self.network.norms[norm.statistics].name.clone() })
-            }
             Mode::Train(running) => {
-                let (y, batch_statistics) = D::batch_norm(x, &affine, residual)?;
+                let (y, batch_statistics) = match conv {
+                    Some((Conv { window, groups, .. }, filter)) => {
+                        D::conv2d_batch_norm(x, &filter, window, *groups, &affine, residual)?
+                    }
+                    None => D::batch_norm(x, &affine, residual)?,
+                };
+                let (batch, height, width, _) = *y.shape();
+                if batch * height * width < 2 {
+                    let norm = self.network.norms[norm.statistics].name.clone();
+                    return Err(Error::OneValue { norm });
+                }
                 let running = &mut running[norm.statistics];
                 update(running, &batch_statistics, (batch * height * width) as f64)?;
                 Ok(y)

@@ -68,6 +68,20 @@ pub trait Backend<E: Dtype>: Tensors<E> {
         residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<FeatureMap<E, Self, T>, Error>;
 
+    /// [`conv2d`](Self::conv2d), then [`batch_norm`](Self::batch_norm) of its output, which nothing
+    /// else may need: where the two are one operator, the output in between has no gradient.
+    #[allow(clippy::type_complexity)]
+    fn conv2d_batch_norm<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        filter: &FeatureMap<E, Self>,
+        window: &Window,
+        groups: usize,
+        affine: &Affine<'_, E, Self>,
+        residual: Option<FeatureMap<E, Self, T>>,
+    ) -> Result<(FeatureMap<E, Self, T>, BatchStatistics<Self>), Error> {
+        Self::batch_norm(Self::conv2d(x, filter, window, groups)?, affine, residual)
+    }
+
     /// Maximum over each window; padding never wins, and of equal values the first does.
     fn max_pool<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,

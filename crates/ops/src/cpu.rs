@@ -1,151 +1,131 @@
-//! The fast form of each operator: `f32` on the CPU, computed by [`trickbag_kernels`].
+//! The fast form of each operator: `f32` and [`Bf16`] on the CPU, computed by [`trickbag_kernels`].
 
+use bytemuck::TransparentWrapper;
+use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_kernels as kernels;
-use trickbag_kernels::{AvgPool, BatchStats, Linear, MaxPool, NormGradients, Statistics};
+use trickbag_kernels::{
+    Activation, AvgPool, BatchStats, Conv, Linear, MaxPool, NormFlow, NormGradients, Statistics,
+    Write,
+};
 
+use crate::buffers::{self, Pooled};
 use crate::composed::{
     check_channels, check_residual, conv_geometry, dims, image_shape, linear_shape,
 };
 use crate::{
-    Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Matrix, Rounding, Vector, Window,
+    Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Matrix, Rounding, Vector,
+    Window,
 };
 
+/// A number format that the kernels compute in.
+trait Number: Dtype + Pooled {
+    /// The kernels' name for it.
+    type Element: kernels::Element;
+
+    fn elements(numbers: &[Self]) -> &[Self::Element];
+    fn elements_mut(numbers: &mut [Self]) -> &mut [Self::Element];
+}
+
+impl Number for f32 {
+    type Element = f32;
+
+    fn elements(numbers: &[f32]) -> &[f32] {
+        numbers
+    }
+
+    fn elements_mut(numbers: &mut [f32]) -> &mut [f32] {
+        numbers
+    }
+}
+
+impl Number for Bf16 {
+    type Element = kernels::bf16;
+
+    fn elements(numbers: &[Bf16]) -> &[kernels::bf16] {
+        Bf16::peel_slice(numbers)
+    }
+
+    fn elements_mut(numbers: &mut [Bf16]) -> &mut [kernels::bf16] {
+        Bf16::peel_slice_mut(numbers)
+    }
+}
+
+// Both formats have the same methods. A blanket implementation for all `Number`s would overlap with
+// that of the composed forms in the eyes of the compiler.
+macro_rules! fast_form {
+    ($E:ty) => {
+        fn conv2d<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            filter: &FeatureMap<$E, Self>,
+            window: &Window,
+            groups: usize,
+        ) -> Result<FeatureMap<$E, Self, T>, Error> {
+            conv2d(x, filter, window, groups)
+        }
+
+        fn batch_norm<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            affine: &Affine<'_, $E, Self>,
+            residual: Option<FeatureMap<$E, Self, T>>,
+        ) -> Result<(FeatureMap<$E, Self, T>, BatchStatistics<Self>), Error> {
+            batch_norm(x, affine, residual)
+        }
+
+        fn batch_norm_fixed<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            statistics: &BatchStatistics<Self>,
+            affine: &Affine<'_, $E, Self>,
+            residual: Option<FeatureMap<$E, Self, T>>,
+        ) -> Result<FeatureMap<$E, Self, T>, Error> {
+            batch_norm_fixed(x, statistics, affine, residual)
+        }
+
+        fn conv2d_batch_norm<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            filter: &FeatureMap<$E, Self>,
+            window: &Window,
+            groups: usize,
+            affine: &Affine<'_, $E, Self>,
+            residual: Option<FeatureMap<$E, Self, T>>,
+        ) -> Result<(FeatureMap<$E, Self, T>, BatchStatistics<Self>), Error> {
+            conv2d_batch_norm(x, filter, window, groups, affine, residual)
+        }
+
+        fn max_pool<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            window: &Window,
+        ) -> Result<FeatureMap<$E, Self, T>, Error> {
+            max_pool(x, window)
+        }
+
+        fn avg_pool<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            window: &Window,
+            rounding: Rounding,
+            divisor: Divisor,
+        ) -> Result<FeatureMap<$E, Self, T>, Error> {
+            avg_pool(x, window, rounding, divisor)
+        }
+
+        fn global_avg_pool<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+        ) -> Result<Matrix<$E, Self, T>, Error> {
+            global_avg_pool(x)
+        }
+
+        fn linear<T: Tape<$E, Self>>(
+            x: Matrix<$E, Self, T>,
+            weight: &Matrix<$E, Self>,
+            bias: &Vector<$E, Self>,
+        ) -> Result<Matrix<$E, Self, T>, Error> {
+            linear(x, weight, bias)
+        }
+    };
+}
+
 impl Backend<f32> for Cpu {
-    fn conv2d<T: Tape<f32, Self>>(
-        x: FeatureMap<f32, Self, T>,
-        filter: &FeatureMap<f32, Self>,
-        window: &Window,
-        groups: usize,
-    ) -> Result<FeatureMap<f32, Self, T>, Error> {
-        let conv = conv_geometry(x.shape(), filter.shape(), window, groups)?;
-        let (x, tape) = contiguous(x)?.split_tape();
-        let (filter, mut tape) = parameter(filter, tape)?;
-        let dev = x.device().clone();
-        let mut y = vec![0.0; conv.output().len()];
-        conv.forward(slice(&x), slice(&filter), &mut y)?;
-        let y = tensor(&dev, y, dims(conv.output()))?;
-        let y_ghost = y.ghost();
-        tape.add_backward_op(move |grads| {
-            let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
-            let dx = grads.get_or_alloc_mut(&x)?;
-            conv.backward_input(&dy, slice(&filter), dx).map_err(checked)?;
-            let dfilter = grads.get_or_alloc_mut(&filter)?;
-            conv.backward_weight(slice(&x), &dy, dfilter).map_err(checked)
-        });
-        Ok(y.put_tape(tape))
-    }
-
-    fn batch_norm<T: Tape<f32, Self>>(
-        x: FeatureMap<f32, Self, T>,
-        affine: &Affine<'_, f32, Self>,
-        residual: Option<FeatureMap<f32, Self, T>>,
-    ) -> Result<(FeatureMap<f32, Self, T>, BatchStatistics<Self>), Error> {
-        let (x, tape) = contiguous(x)?.split_tape();
-        let channels = x.shape().3;
-        let stats = kernels::batch_norm_stats(slice(&x), channels)?;
-        let statistics = BatchStatistics {
-            mean: tensor(x.device(), stats.mean.clone(), (channels,))?,
-            var: tensor(x.device(), stats.var.clone(), (channels,))?,
-        };
-        let y = normalise(x.put_tape(tape), stats, Statistics::Batch, affine, residual)?;
-        Ok((y, statistics))
-    }
-
-    fn batch_norm_fixed<T: Tape<f32, Self>>(
-        x: FeatureMap<f32, Self, T>,
-        statistics: &BatchStatistics<Self>,
-        affine: &Affine<'_, f32, Self>,
-        residual: Option<FeatureMap<f32, Self, T>>,
-    ) -> Result<FeatureMap<f32, Self, T>, Error> {
-        check_channels("running mean", &statistics.mean, x.shape().3)?;
-        check_channels("running variance", &statistics.var, x.shape().3)?;
-        let stats = BatchStats { mean: statistics.mean.as_vec(), var: statistics.var.as_vec() };
-        normalise(contiguous(x)?, stats, Statistics::Fixed, affine, residual)
-    }
-
-    fn max_pool<T: Tape<f32, Self>>(
-        x: FeatureMap<f32, Self, T>,
-        window: &Window,
-    ) -> Result<FeatureMap<f32, Self, T>, Error> {
-        let pool = MaxPool::new(image_shape(x.shape()), *window)?;
-        let (x, mut tape) = contiguous(x)?.split_tape();
-        let mut y = vec![0.0; pool.output().len()];
-        let mut argmax = vec![0; y.len()];
-        pool.forward(slice(&x), &mut y, &mut argmax)?;
-        let y = tensor(x.device(), y, dims(pool.output()))?;
-        let (x_ghost, y_ghost) = (x.ghost(), y.ghost());
-        tape.add_backward_op(move |grads| {
-            let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
-            let dx = grads.get_or_alloc_mut(&x_ghost)?;
-            pool.backward(&argmax, &dy, dx).map_err(checked)
-        });
-        Ok(y.put_tape(tape))
-    }
-
-    fn avg_pool<T: Tape<f32, Self>>(
-        x: FeatureMap<f32, Self, T>,
-        window: &Window,
-        rounding: Rounding,
-        divisor: Divisor,
-    ) -> Result<FeatureMap<f32, Self, T>, Error> {
-        let pool = AvgPool::new(image_shape(x.shape()), *window, rounding, divisor)?;
-        let (x, mut tape) = contiguous(x)?.split_tape();
-        let mut y = vec![0.0; pool.output().len()];
-        pool.forward(slice(&x), &mut y)?;
-        let y = tensor(x.device(), y, dims(pool.output()))?;
-        let (x_ghost, y_ghost) = (x.ghost(), y.ghost());
-        tape.add_backward_op(move |grads| {
-            let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
-            let dx = grads.get_or_alloc_mut(&x_ghost)?;
-            pool.backward(&dy, dx).map_err(checked)
-        });
-        Ok(y.put_tape(tape))
-    }
-
-    fn global_avg_pool<T: Tape<f32, Self>>(
-        x: FeatureMap<f32, Self, T>,
-    ) -> Result<Matrix<f32, Self, T>, Error> {
-        let shape = image_shape(x.shape());
-        let (x, mut tape) = contiguous(x)?.split_tape();
-        let mut y = vec![0.0; shape.batch * shape.channels];
-        kernels::global_avg_pool(shape, slice(&x), &mut y)?;
-        let y = tensor(x.device(), y, (shape.batch, shape.channels))?;
-        let (x_ghost, y_ghost) = (x.ghost(), y.ghost());
-        tape.add_backward_op(move |grads| {
-            let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
-            let dx = grads.get_or_alloc_mut(&x_ghost)?;
-            kernels::global_avg_pool_backward(shape, &dy, dx).map_err(checked)
-        });
-        Ok(y.put_tape(tape))
-    }
-
-    fn linear<T: Tape<f32, Self>>(
-        x: Matrix<f32, Self, T>,
-        weight: &Matrix<f32, Self>,
-        bias: &Vector<f32, Self>,
-    ) -> Result<Matrix<f32, Self, T>, Error> {
-        let shape = linear_shape(x.shape(), weight.shape(), bias.shape())?;
-        let linear = Linear::new(shape.0, x.shape().1, shape.1)?;
-        let (x, tape) = contiguous(x)?.split_tape();
-        let (weight, tape) = parameter(weight, tape)?;
-        let (bias, mut tape) = parameter(bias, tape)?;
-        let mut y = vec![0.0; shape.0 * shape.1];
-        linear.forward(slice(&x), slice(&weight), slice(&bias), &mut y)?;
-        let y = tensor(x.device(), y, shape)?;
-        let (bias, y_ghost) = (bias.ghost(), y.ghost());
-        tape.add_backward_op(move |grads| {
-            let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
-            let dx = grads.get_or_alloc_mut(&x)?;
-            linear.backward_input(&dy, slice(&weight), dx).map_err(checked)?;
-            let mut dbias = take(grads.get_or_alloc_mut(&bias)?);
-            let dweight = grads.get_or_alloc_mut(&weight)?;
-            linear.backward_weight(slice(&x), &dy, dweight, &mut dbias).map_err(checked)?;
-            **grads.get_or_alloc_mut(&bias)? = dbias;
-            Ok(())
-        });
-        Ok(y.put_tape(tape))
-    }
+    fast_form!(f32);
 
     fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, f32, Self>, Error> {
         Ok(x)
@@ -164,127 +144,375 @@ impl Backend<f32> for Cpu {
     }
 }
 
-fn normalise<T: Tape<f32, Cpu>>(
-    x: FeatureMap<f32, Cpu, T>,
-    stats: BatchStats,
-    statistics: Statistics,
-    affine: &Affine<'_, f32, Cpu>,
-    residual: Option<FeatureMap<f32, Cpu, T>>,
-) -> Result<FeatureMap<f32, Cpu, T>, Error> {
-    let shape = *x.shape();
-    check_channels("norm scale", affine.scale, shape.3)?;
-    check_channels("norm shift", affine.shift, shape.3)?;
-    check_residual(residual.as_ref().map(|r| r.shape()), &shape)?;
-    let (x, mut tape) = x.split_tape();
-    let residual = match residual {
-        Some(residual) => {
-            let (residual, residual_tape) = apart(contiguous(residual)?, &x)?.split_tape();
-            tape = tape.merge(residual_tape);
-            Some(residual)
-        }
-        None => None,
-    };
-    let (scale, tape) = parameter(affine.scale, tape)?;
-    let (shift, mut tape) = parameter(affine.shift, tape)?;
-    let (eps, activation) = (affine.eps, affine.activation);
-    let mut y = vec![0.0; shape.num_elements()];
-    let addend = residual.as_ref().map(slice);
-    kernels::batch_norm(
-        slice(&x),
-        &stats,
-        slice(&scale),
-        slice(&shift),
-        eps,
-        addend,
-        activation,
-        &mut y,
-    )?;
-    let y = tensor(x.device(), y, shape)?;
-    let (residual, shift) = (residual.map(|r| r.ghost()), shift.ghost());
-    let (saved, y_ghost) = (y.clone(), y.ghost());
+impl Backend<Bf16> for Cpu {
+    fast_form!(Bf16);
+
+    fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, Bf16, Self>, Error> {
+        x.try_to_dtype().map_err(Error::device)
+    }
+
+    fn to_f32<S: Shape>(x: Tensor<S, Bf16, Self>) -> Result<Tensor<S, f32, Self>, Error> {
+        x.try_to_dtype().map_err(Error::device)
+    }
+
+    fn take_gradient<S: Shape>(
+        gradients: &mut Gradients<Bf16, Self>,
+        of: &Tensor<S, Bf16, Self>,
+    ) -> Result<Tensor<S, f32, Self>, Error> {
+        let gradient = take(gradients.get_or_alloc_mut(of).map_err(Error::device)?);
+        Self::to_f32(tensor(of.device(), gradient, *of.shape())?)
+    }
+}
+
+fn conv2d<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    filter: &FeatureMap<E, Cpu>,
+    window: &Window,
+    groups: usize,
+) -> Result<FeatureMap<E, Cpu, T>, Error> {
+    let conv = conv_geometry(x.shape(), filter.shape(), window, groups)?;
+    let (x, tape) = contiguous(x)?.split_tape();
+    let (filter, mut tape) = parameter(filter, tape)?;
+    let mut y = buffers::take::<E>(conv.output().len());
+    conv.forward(elements(&x), elements(&filter), E::elements_mut(&mut y))?;
+    let y = tensor(x.device(), y, dims(conv.output()))?;
+    let y_ghost = y.ghost();
     tape.add_backward_op(move |grads| {
         let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
-        let mut dx = take(grads.get_or_alloc_mut(&x)?);
-        let mut dscale = take(grads.get_or_alloc_mut(&scale)?);
-        let mut dshift = take(grads.get_or_alloc_mut(&shift)?);
-        let mut dresidual = match &residual {
-            Some(residual) => Some(take(grads.get_or_alloc_mut(residual)?)),
-            None => None,
-        };
-        let into = NormGradients {
-            x: &mut dx,
-            scale: &mut dscale,
-            shift: &mut dshift,
-            residual: dresidual.as_deref_mut(),
-        };
-        let (x_values, y_values, scale_values) = (slice(&x), slice(&saved), slice(&scale));
-        kernels::batch_norm_backward(
-            x_values,
-            y_values,
-            &stats,
-            scale_values,
-            eps,
-            activation,
-            statistics,
-            &dy,
-            into,
-        )
-        .map_err(checked)?;
-        **grads.get_or_alloc_mut(&x)? = dx;
-        **grads.get_or_alloc_mut(&scale)? = dscale;
-        **grads.get_or_alloc_mut(&shift)? = dshift;
-        if let Some((residual, dresidual)) = residual.as_ref().zip(dresidual) {
-            **grads.get_or_alloc_mut(residual)? = dresidual;
-        }
+        conv_backward(&conv, &x, &filter, &dy, grads)?;
+        buffers::give(dy);
         Ok(())
     });
     Ok(y.put_tape(tape))
 }
 
-fn contiguous<S: Shape, T: Tape<f32, Cpu>>(
-    x: Tensor<S, f32, Cpu, T>,
-) -> Result<Tensor<S, f32, Cpu, T>, Error> {
+/// Adds the gradients of a convolution's operands.
+fn conv_backward<E: Number>(
+    conv: &Conv,
+    x: &FeatureMap<E, Cpu>,
+    filter: &FeatureMap<E, Cpu>,
+    dy: &[E],
+    grads: &mut Gradients<E, Cpu>,
+) -> Result<(), CpuError> {
+    let dy = E::elements(dy);
+    let dx = E::elements_mut(grads.get_or_alloc_mut(x)?);
+    conv.backward_input(dy, elements(filter), Write::Add, dx).map_err(checked)?;
+    let dfilter = E::elements_mut(grads.get_or_alloc_mut(filter)?);
+    conv.backward_weight(elements(x), dy, dfilter).map_err(checked)
+}
+
+fn batch_norm<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    affine: &Affine<'_, E, Cpu>,
+    residual: Option<FeatureMap<E, Cpu, T>>,
+) -> Result<(FeatureMap<E, Cpu, T>, BatchStatistics<Cpu>), Error> {
+    let x = contiguous(x)?;
+    let (x, tape) = x.split_tape();
+    let stats = kernels::batch_norm_stats(elements(&x), x.shape().3)?;
+    let statistics = batch_statistics(x.device(), &stats)?;
+    let y = normalise(x.put_tape(tape), stats, Statistics::Batch, affine, residual)?;
+    Ok((y, statistics))
+}
+
+fn batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    statistics: &BatchStatistics<Cpu>,
+    affine: &Affine<'_, E, Cpu>,
+    residual: Option<FeatureMap<E, Cpu, T>>,
+) -> Result<FeatureMap<E, Cpu, T>, Error> {
+    check_channels("running mean", &statistics.mean, x.shape().3)?;
+    check_channels("running variance", &statistics.var, x.shape().3)?;
+    let stats = BatchStats { mean: statistics.mean.as_vec(), var: statistics.var.as_vec() };
+    normalise(contiguous(x)?, stats, Statistics::Fixed, affine, residual)
+}
+
+fn normalise<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    stats: BatchStats,
+    statistics: Statistics,
+    affine: &Affine<'_, E, Cpu>,
+    residual: Option<FeatureMap<E, Cpu, T>>,
+) -> Result<FeatureMap<E, Cpu, T>, Error> {
+    let shape = *x.shape();
+    let (x, tape) = x.split_tape();
+    let (norm, mut tape) = Norm::new(affine, stats, statistics, &shape, residual, tape)?;
+    let y = tensor(x.device(), norm.forward(elements(&x))?, shape)?;
+    let (saved, y_ghost) = (y.clone(), y.ghost());
+    tape.add_backward_op(move |grads| {
+        let mut dx = take(grads.get_or_alloc_mut(&y_ghost)?);
+        norm.backward(elements(&x), elements(&saved), &mut dx, grads)?;
+        for (sum, &dx) in grads.get_or_alloc_mut(&x)?.iter_mut().zip(&dx) {
+            *sum += dx;
+        }
+        buffers::give(dx);
+        Ok(())
+    });
+    Ok(y.put_tape(tape))
+}
+
+/// A convolution and its norm know each other: the statistics are gathered while the convolution's
+/// output is in the cache, and its gradient takes the place of that of the norm's output.
+fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    filter: &FeatureMap<E, Cpu>,
+    window: &Window,
+    groups: usize,
+    affine: &Affine<'_, E, Cpu>,
+    residual: Option<FeatureMap<E, Cpu, T>>,
+) -> Result<(FeatureMap<E, Cpu, T>, BatchStatistics<Cpu>), Error> {
+    let conv = conv_geometry(x.shape(), filter.shape(), window, groups)?;
+    let (x, tape) = contiguous(x)?.split_tape();
+    let (filter, tape) = parameter(filter, tape)?;
+    let (dev, shape) = (x.device().clone(), dims(conv.output()));
+    let mut z = buffers::take::<E>(conv.output().len());
+    let stats =
+        conv.forward_with_stats(elements(&x), elements(&filter), E::elements_mut(&mut z))?;
+    let running = batch_statistics(&dev, &stats)?;
+    let (norm, mut tape) = Norm::new(affine, stats, Statistics::Batch, &shape, residual, tape)?;
+    let y = tensor(&dev, norm.forward(E::elements(&z))?, shape)?;
+    if !T::OWNS_TAPE {
+        buffers::give(z);
+        return Ok((y.put_tape(tape), running));
+    }
+    let (saved, y_ghost) = (y.clone(), y.ghost());
+    tape.add_backward_op(move |grads| {
+        let mut dz = take(grads.get_or_alloc_mut(&y_ghost)?);
+        norm.backward(E::elements(&z), elements(&saved), &mut dz, grads)?;
+        drop(saved);
+        buffers::give(z);
+        conv_backward(&conv, &x, &filter, &dz, grads)?;
+        buffers::give(dz);
+        Ok(())
+    });
+    Ok((y.put_tape(tape), running))
+}
+
+/// A batch norm with its statistics at hand, for both passes.
+struct Norm<E: Number> {
+    scale: Vector<E, Cpu>,
+    shift: Vector<E, Cpu>,
+    stats: BatchStats,
+    statistics: Statistics,
+    eps: f32,
+    activation: Activation,
+    residual: Option<FeatureMap<E, Cpu>>,
+}
+
+impl<E: Number> Norm<E> {
+    fn new<T: Tape<E, Cpu>>(
+        affine: &Affine<'_, E, Cpu>,
+        stats: BatchStats,
+        statistics: Statistics,
+        shape: &(usize, usize, usize, usize),
+        residual: Option<FeatureMap<E, Cpu, T>>,
+        mut tape: T,
+    ) -> Result<(Self, T), Error> {
+        check_channels("norm scale", affine.scale, shape.3)?;
+        check_channels("norm shift", affine.shift, shape.3)?;
+        check_residual(residual.as_ref().map(|r| r.shape()), shape)?;
+        let residual = match residual {
+            Some(residual) => {
+                let (residual, residual_tape) = contiguous(residual)?.split_tape();
+                tape = tape.merge(residual_tape);
+                Some(residual)
+            }
+            None => None,
+        };
+        let (scale, tape) = parameter(affine.scale, tape)?;
+        let (shift, tape) = parameter(affine.shift, tape)?;
+        let Affine { eps, activation, .. } = *affine;
+        Ok((Self { scale, shift, stats, statistics, eps, activation, residual }, tape))
+    }
+
+    fn forward(&self, x: &[E::Element]) -> Result<Vec<E>, Error> {
+        let Self { scale, shift, stats, eps, activation, residual, .. } = self;
+        let (scale, shift) = (wide(scale), wide(shift));
+        let residual = residual.as_ref().map(elements);
+        let mut y = buffers::take::<E>(x.len());
+        let to = E::elements_mut(&mut y);
+        kernels::batch_norm(x, stats, &scale, &shift, *eps, residual, *activation, to)?;
+        Ok(y)
+    }
+
+    /// Turns the gradient of the output into that of `x`, and adds those of the other operands.
+    fn backward(
+        &self,
+        x: &[E::Element],
+        y: &[E::Element],
+        gradient: &mut [E],
+        grads: &mut Gradients<E, Cpu>,
+    ) -> Result<(), CpuError> {
+        let Self { scale, shift, stats, statistics, eps, activation, residual } = self;
+        let zeros = || vec![0.0; scale.shape().0];
+        let (mut dscale, mut dshift) = (zeros(), zeros());
+        let dresidual = match residual {
+            Some(residual) => Some(E::elements_mut(grads.get_or_alloc_mut(residual)?)),
+            None => None,
+        };
+        let gradients = NormGradients {
+            flow: NormFlow::InPlace(E::elements_mut(gradient)),
+            scale: &mut dscale,
+            shift: &mut dshift,
+            residual: dresidual.map(|dresidual| (Write::Add, dresidual)),
+        };
+        let wide = wide(scale);
+        kernels::batch_norm_backward(x, y, stats, &wide, *eps, *activation, *statistics, gradients)
+            .map_err(checked)?;
+        add_narrowed(grads.get_or_alloc_mut(scale)?, &dscale);
+        add_narrowed(grads.get_or_alloc_mut(shift)?, &dshift);
+        Ok(())
+    }
+}
+
+fn max_pool<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    window: &Window,
+) -> Result<FeatureMap<E, Cpu, T>, Error> {
+    let pool = MaxPool::new(image_shape(x.shape()), *window)?;
+    let (x, tape) = contiguous(x)?.split_tape();
+    let mut y = buffers::take::<E>(pool.output().len());
+    let mut argmax = vec![0; y.len()];
+    pool.forward(elements(&x), E::elements_mut(&mut y), &mut argmax)?;
+    operator(&x, y, dims(pool.output()), tape, move |dy, dx| pool.backward(&argmax, dy, dx))
+}
+
+fn avg_pool<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    window: &Window,
+    rounding: Rounding,
+    divisor: Divisor,
+) -> Result<FeatureMap<E, Cpu, T>, Error> {
+    let pool = AvgPool::new(image_shape(x.shape()), *window, rounding, divisor)?;
+    let (x, tape) = contiguous(x)?.split_tape();
+    let mut y = buffers::take::<E>(pool.output().len());
+    pool.forward(elements(&x), E::elements_mut(&mut y))?;
+    operator(&x, y, dims(pool.output()), tape, move |dy, dx| pool.backward(dy, dx))
+}
+
+fn global_avg_pool<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+) -> Result<Matrix<E, Cpu, T>, Error> {
+    let shape = image_shape(x.shape());
+    let (x, tape) = contiguous(x)?.split_tape();
+    let mut y = buffers::take::<E>(shape.batch * shape.channels);
+    kernels::global_avg_pool(shape, elements(&x), E::elements_mut(&mut y))?;
+    operator(&x, y, (shape.batch, shape.channels), tape, move |dy, dx| {
+        kernels::global_avg_pool_backward(shape, dy, dx)
+    })
+}
+
+/// The output `y` of an operator on `x` alone, whose backward pass adds to the gradient of `x`.
+fn operator<E: Number, S: Shape, T: Tape<E, Cpu>>(
+    x: &FeatureMap<E, Cpu>,
+    y: Vec<E>,
+    shape: S,
+    mut tape: T,
+    backward: impl FnOnce(&[E::Element], &mut [E::Element]) -> Result<(), kernels::Error> + 'static,
+) -> Result<Tensor<S, E, Cpu, T>, Error> {
+    let y = tensor(x.device(), y, shape)?;
+    let (x_ghost, y_ghost) = (x.ghost(), y.ghost());
+    tape.add_backward_op(move |grads| {
+        let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
+        let dx = E::elements_mut(grads.get_or_alloc_mut(&x_ghost)?);
+        backward(E::elements(&dy), dx).map_err(checked)?;
+        buffers::give(dy);
+        Ok(())
+    });
+    Ok(y.put_tape(tape))
+}
+
+fn linear<E: Number, T: Tape<E, Cpu>>(
+    x: Matrix<E, Cpu, T>,
+    weight: &Matrix<E, Cpu>,
+    bias: &Vector<E, Cpu>,
+) -> Result<Matrix<E, Cpu, T>, Error> {
+    let shape = linear_shape(x.shape(), weight.shape(), bias.shape())?;
+    let linear = Linear::new(shape.0, x.shape().1, shape.1)?;
+    let (x, tape) = contiguous(x)?.split_tape();
+    let (weight, tape) = parameter(weight, tape)?;
+    let (bias, mut tape) = parameter(bias, tape)?;
+    let mut y = buffers::take::<E>(shape.0 * shape.1);
+    let to = E::elements_mut(&mut y);
+    linear.forward(elements(&x), elements(&weight), elements(&bias), to)?;
+    let y = tensor(x.device(), y, shape)?;
+    let (bias, y_ghost) = (bias.ghost(), y.ghost());
+    tape.add_backward_op(move |grads| {
+        let taken = take(grads.get_or_alloc_mut(&y_ghost)?);
+        let dy = E::elements(&taken);
+        let dx = E::elements_mut(grads.get_or_alloc_mut(&x)?);
+        linear.backward_input(dy, elements(&weight), Write::Add, dx).map_err(checked)?;
+        let mut dbias = take(grads.get_or_alloc_mut(&bias)?);
+        let dweight = E::elements_mut(grads.get_or_alloc_mut(&weight)?);
+        let into = E::elements_mut(&mut dbias);
+        linear.backward_weight(elements(&x), dy, dweight, into).map_err(checked)?;
+        **grads.get_or_alloc_mut(&bias)? = dbias;
+        buffers::give(taken);
+        Ok(())
+    });
+    Ok(y.put_tape(tape))
+}
+
+fn batch_statistics(dev: &Cpu, stats: &BatchStats) -> Result<BatchStatistics<Cpu>, Error> {
+    let channels = (stats.mean.len(),);
+    Ok(BatchStatistics {
+        mean: tensor(dev, stats.mean.clone(), channels)?,
+        var: tensor(dev, stats.var.clone(), channels)?,
+    })
+}
+
+fn wide<E: Number>(vector: &Vector<E, Cpu>) -> Vec<f32> {
+    elements(vector).iter().map(|&x| kernels::Element::to_f32(x)).collect()
+}
+
+/// Adds to a gradient, rounding each sum once.
+fn add_narrowed<E: Number>(gradient: &mut [E], terms: &[f32]) {
+    for (sum, term) in E::elements_mut(gradient).iter_mut().zip(terms) {
+        *sum = kernels::Element::from_f32(kernels::Element::to_f32(*sum) + term);
+    }
+}
+
+fn contiguous<S: Shape, E: Number, T: Tape<E, Cpu>>(
+    x: Tensor<S, E, Cpu, T>,
+) -> Result<Tensor<S, E, Cpu, T>, Error> {
     x.try_contiguous().map_err(Error::device)
 }
 
 /// A contiguous parameter; where that is a copy, the tape leads its gradient back.
-fn parameter<S: Shape, T: Tape<f32, Cpu>>(
-    parameter: &Tensor<S, f32, Cpu>,
+fn parameter<S: Shape, E: Number, T: Tape<E, Cpu>>(
+    parameter: &Tensor<S, E, Cpu>,
     tape: T,
-) -> Result<(Tensor<S, f32, Cpu>, T), Error> {
+) -> Result<(Tensor<S, E, Cpu>, T), Error> {
     let (parameter, copied) = contiguous(parameter.retaped::<T>())?.split_tape();
     Ok((parameter, tape.merge(copied)))
 }
 
-/// The residual; a copy where it is `x` itself, because the backward pass of batch norm takes the
-/// gradients of both out at once.
-fn apart<S: Shape, T: Tape<f32, Cpu>>(
-    residual: Tensor<S, f32, Cpu, T>,
-    x: &Tensor<S, f32, Cpu>,
-) -> Result<Tensor<S, f32, Cpu, T>, Error> {
-    let same = std::ptr::eq(slice(&residual.retaped::<NoneTape>()), slice(x));
-    if same { residual.try_mul(1.0).map_err(Error::device) } else { Ok(residual) }
-}
-
-fn tensor<S: Shape>(dev: &Cpu, values: Vec<f32>, shape: S) -> Result<Tensor<S, f32, Cpu>, Error> {
+fn tensor<S: Shape, E: Unit>(
+    dev: &Cpu,
+    values: Vec<E>,
+    shape: S,
+) -> Result<Tensor<S, E, Cpu>, Error> {
     dev.try_tensor_from_vec(values, shape).map_err(Error::device)
 }
 
+fn elements<S: Shape, E: Number>(x: &Tensor<S, E, Cpu>) -> &[E::Element] {
+    E::elements(slice(x))
+}
+
 /// The values of a contiguous tensor, without a copy.
-fn slice<S: Shape>(x: &Tensor<S, f32, Cpu>) -> &[f32] {
+fn slice<S: Shape, E: Unit>(x: &Tensor<S, E, Cpu>) -> &[E] {
     let len = x.shape().num_elements();
     if len == 0 {
         return &[];
     }
-    let first: &f32 = &x[S::Concrete::default()];
+    let first: &E = &x[S::Concrete::default()];
     let (sizes, strides) = (x.shape().concrete(), x.shape().strides());
     for axis in (0..S::NUM_DIMS).filter(|&axis| sizes[axis] > 1) {
         let mut index = S::Concrete::default();
         index[axis] = 1;
         let offset = (&raw const x[index] as usize).wrapping_sub(&raw const *first as usize);
-        assert_eq!(offset, strides[axis] * size_of::<f32>(), "callers make tensors contiguous");
+        assert_eq!(offset, strides[axis] * size_of::<E>(), "callers make tensors contiguous");
     }
-    // SAFETY: indexing a `Cpu` tensor at the origin borrows element 0 of the `Vec<f32>` that the
+    // SAFETY: indexing a `Cpu` tensor at the origin borrows element 0 of the `Vec<E>` that the
     // tensor owns through an `Arc`. The loop above checked that the tensor's strides are those of
     // its shape in row-major order (axes of size 1 have no second element to be strided to), so
     // the last index, which is in bounds by dfdx's own invariant, is element `len - 1` of that
@@ -293,8 +521,8 @@ fn slice<S: Shape>(x: &Tensor<S, f32, Cpu>) -> &[f32] {
     unsafe { std::slice::from_raw_parts(first, len) }
 }
 
-/// Takes a gradient's buffer out, which frees it early or lets a kernel borrow several at once.
-fn take(buffer: &mut <Cpu as Storage<f32>>::Vec) -> Vec<f32> {
+/// Takes a gradient's buffer out, which frees it early or lets a kernel work in it.
+fn take<E: Unit>(buffer: &mut <Cpu as Storage<E>>::Vec) -> Vec<E> {
     std::mem::take(&mut **buffer)
 }
 

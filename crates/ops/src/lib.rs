@@ -32,28 +32,27 @@
 //!
 //! # Forms
 //!
-//! [`Backend`] has one method per operator, in up to three forms:
+//! [`Backend`] has one method per operator, in two forms:
 //!
 //! - The **composed form** in [`composed`] is dfdx's own operators, on any dfdx device and number
 //!   format. It is what CUDA runs.
-//! - The **fast form** replaces it on the CPU in `f32` and calls [`trickbag_kernels`].
-//! - The **widened form** is for [`Bf16`] on the CPU: `f32` inside, rounded once on the way out.
+//! - The **fast form** replaces it on the CPU in `f32` and [`Bf16`] and calls [`trickbag_kernels`].
 //!
 //! Tests hold one against the other. Code that is generic over the number format asks for
 //! [`Backend<E>`](Backend), not for dfdx's `Device<E>`, which no other crate's format can be;
 //! [`Tensors`] has what else it needs.
 //!
-//! In the fast and widened forms the gradient of an operator's *output* is consumed by its backward
+//! In the fast form the gradient of an operator's *output* is consumed by its backward
 //! pass, which frees it early: only gradients of tensors that no operator produced can be read
 //! afterwards.
 
 mod backend;
 mod bf16;
+mod buffers;
 pub mod composed;
 mod cpu;
 mod error;
 mod tensors;
-mod widened;
 
 pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Matrix, Vector};
 pub use bf16::Bf16;

@@ -3,7 +3,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 
-use crate::Error;
+use crate::{Bf16, Error};
 
 /// A device that has tensors of the number format `E`, and `f32` beside.
 ///
@@ -61,11 +61,52 @@ impl<E: Dtype, D: Device<E> + Device<f32>> Tensors<E> for D {
     }
 }
 
+impl Tensors<Bf16> for Cpu {
+    fn reshape<From: Shape, To: Shape, T: Tape<Bf16, Self>>(
+        x: Tensor<From, Bf16, Self, T>,
+        shape: &To,
+    ) -> Result<Tensor<To, Bf16, Self, T>, Error> {
+        x.try_reshape_like(shape).map_err(Error::device)
+    }
+
+    fn scalar<S: Shape, T: Tape<Bf16, Self>>(
+        x: Tensor<S, Bf16, Self, T>,
+        value: f32,
+        gradient: Tensor<S, f32, Self>,
+    ) -> Result<Tensor<(), Bf16, Self, T>, Error> {
+        check_gradient(gradient.shape(), x.shape())?;
+        let (x, mut tape) = x.try_contiguous().map_err(Error::device)?.split_tape();
+        let y = x.device().try_tensor_from_vec(vec![Bf16::from_f32(value)], ());
+        let y = y.map_err(Error::device)?;
+        let (x_ghost, y_ghost) = (x.ghost(), y.ghost());
+        tape.add_backward_op(move |grads| {
+            let dy = grads.get_or_alloc_mut(&y_ghost)?[0].to_f32();
+            let dx = gradient.as_vec().into_iter().map(|g| g * dy);
+            accumulate(grads.get_or_alloc_mut(&x_ghost)?, dx);
+            Ok(())
+        });
+        Ok(y.put_tape(tape))
+    }
+
+    fn backward(
+        loss: Tensor<(), Bf16, Self, OwnedTape<Bf16, Self>>,
+    ) -> Result<Gradients<Bf16, Self>, Error> {
+        loss.try_backward().map_err(Error::device)
+    }
+}
+
 pub(crate) fn check_gradient<S: Shape>(found: &S, expected: &S) -> Result<(), Error> {
     match found == expected {
         true => Ok(()),
         false => {
             Err(Error::operand("gradient", found.concrete().as_ref(), expected.concrete().as_ref()))
         }
+    }
+}
+
+/// Adds to a gradient, rounding each sum once.
+fn accumulate(gradient: &mut [Bf16], terms: impl Iterator<Item = f32>) {
+    for (sum, term) in gradient.iter_mut().zip(terms) {
+        *sum = Bf16::from_f32(sum.to_f32() + term);
     }
 }
