@@ -1,9 +1,12 @@
 //! `cargo xtask TASK`: the front door of the workspace. It chooses what to build and becomes the
 //! command that builds and runs it.
 //!
-//! It links no other crate of the workspace and parses nothing but the task's name, so it is there
-//! in a second or two and passes on every argument as it is.
+//! It links no other crate of the workspace, so it is there in a few seconds. It parses nothing but
+//! the task's name and passes on every argument as it is; only `bench compare`, which runs two
+//! programs in turn, has flags of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program's help and its usage errors
+
+mod compare;
 
 use anyhow::Context;
 use std::{
@@ -20,6 +23,9 @@ Usage: cargo xtask TASK [ARGUMENTS]
 
   run RECIPE [FLAGS]      train a recipe, for instance recipes/mnist.ron; flags: run --help
   explain RECIPE [FLAGS]  print what a recipe resolves to; flags: explain --help
+  bench step [FLAGS]      time training steps; flags: bench step --help
+  bench infer [FLAGS]     time forward passes; flags: bench infer --help
+  bench compare [FLAGS]   time PyTorch beside them; flags: bench compare --help
   ci                      check all that must hold before a change goes in
 
 Flags are those of the program `trickbag`, which is built with optimisations first;
@@ -34,7 +40,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let passed: Vec<OsString> = arguments.collect();
     match task.to_string_lossy().as_ref() {
         "help" | "--help" | "-h" => println!("{HELP}"),
-        name @ ("run" | "explain") => return become_command(trickbag(name, &passed)?),
+        "bench" if passed.first().is_some_and(|what| what == "compare") => {
+            return compare::compare(&passed[1..]);
+        }
+        name @ ("run" | "explain" | "bench") => return become_command(trickbag(name, &passed)?),
         "ci" => return become_command(Command::new(workspace_root()?.join(".ci/run"))),
         unknown => {
             eprintln!("there is no task `{unknown}`\n\n{HELP}");

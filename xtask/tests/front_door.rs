@@ -26,6 +26,9 @@ fn arguments_arrive_as_they_are() {
     check(&["run", "x.ron", "--", "-y"], &[]);
     check(&["run", "--", "-x.ron"], &[]);
     check(&["explain", "x.ron", "--help"], &[]);
+    check(&["bench"], &[]);
+    check(&["bench", "step", "--model", "resnet20", "--json"], &[]);
+    check(&["bench", "infer", "--batch", "1", "compare"], &[]);
 
     check(&["run", "x.ron", "--device", "cpu"], &[]);
     check(&["run", "x.ron", "--device"], &[]);
@@ -53,7 +56,7 @@ fn help_lists_the_tasks() {
         assert!(text.contains(expected), "{given:?}: {text}");
         assert_eq!(output.status.code(), Some(exit_code), "{given:?}");
     };
-    for task in ["  run RECIPE", "  explain RECIPE", "  ci "] {
+    for task in ["  run RECIPE", "  explain RECIPE", "  bench step", "  bench compare", "  ci "] {
         check(&[], 0, task);
         check(&["--help"], 0, task);
         check(&["train"], 2, task);

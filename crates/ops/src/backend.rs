@@ -33,6 +33,9 @@ pub struct BatchStatistics<D: Device<f32>> {
     pub var: Vector<f32, D>,
 }
 
+/// What batch norm returns in training: its output, and the statistics of the batch.
+pub type Normalised<E, D, T = NoneTape> = (FeatureMap<E, D, T>, BatchStatistics<D>);
+
 /// A dfdx device that has Trickbag's image operators for the number format `E`.
 ///
 /// Errors: shapes that do not fit ([`Error::Shape`], [`Error::Filter`], [`Error::Operand`]) and
@@ -53,12 +56,11 @@ pub trait Backend<E: Dtype>: Tensors<E> {
     ///
     /// Normalises with the biased variance and returns the statistics, from which the caller moves
     /// its running ones (Ioffe and Szegedy, arXiv 1502.03167; PyTorch's `BatchNorm2d`).
-    #[allow(clippy::type_complexity)]
     fn batch_norm<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
-    ) -> Result<(FeatureMap<E, Self, T>, BatchStatistics<Self>), Error>;
+    ) -> Result<Normalised<E, Self, T>, Error>;
 
     /// Batch norm with given statistics (evaluation), then `+ residual`, then the activation.
     fn batch_norm_fixed<T: Tape<E, Self>>(
@@ -70,7 +72,6 @@ pub trait Backend<E: Dtype>: Tensors<E> {
 
     /// [`conv2d`](Self::conv2d), then [`batch_norm`](Self::batch_norm) of its output, which nothing
     /// else may need: where the two are one operator, the output in between has no gradient.
-    #[allow(clippy::type_complexity)]
     fn conv2d_batch_norm<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
         filter: &FeatureMap<E, Self>,
@@ -78,7 +79,7 @@ pub trait Backend<E: Dtype>: Tensors<E> {
         groups: usize,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
-    ) -> Result<(FeatureMap<E, Self, T>, BatchStatistics<Self>), Error> {
+    ) -> Result<Normalised<E, Self, T>, Error> {
         Self::batch_norm(Self::conv2d(x, filter, window, groups)?, affine, residual)
     }
 

@@ -8,8 +8,8 @@ use dfdx::prelude::*;
 use trickbag_kernels::{AvgPool, Conv, ImageShape, MaxPool};
 
 use crate::{
-    Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Matrix, Rounding,
-    Vector, Window,
+    Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Matrix, Normalised,
+    Rounding, Vector, Window,
 };
 
 /// A device whose [`Backend`] for `E` is the composed forms.
@@ -45,7 +45,7 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
         x: FeatureMap<E, Self, T>,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
-    ) -> Result<(FeatureMap<E, Self, T>, BatchStatistics<Self>), Error> {
+    ) -> Result<Normalised<E, Self, T>, Error> {
         batch_norm(x, affine, residual)
     }
 
@@ -144,12 +144,11 @@ pub fn conv2d<E: Dtype, D: Device<E>, T: Tape<E, D>>(
 }
 
 /// See [`Backend::batch_norm`].
-#[allow(clippy::type_complexity)]
 pub fn batch_norm<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
     affine: &Affine<'_, E, D>,
     residual: Option<FeatureMap<E, D, T>>,
-) -> Result<(FeatureMap<E, D, T>, BatchStatistics<D>), Error> {
+) -> Result<Normalised<E, D, T>, Error> {
     let shape = *x.shape();
     let rows = flatten(x)?;
     let mean: Vector<E, D, T> =

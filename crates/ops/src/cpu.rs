@@ -14,8 +14,8 @@ use crate::composed::{
     check_channels, check_residual, conv_geometry, dims, image_shape, linear_shape,
 };
 use crate::{
-    Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Matrix, Rounding, Vector,
-    Window,
+    Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Matrix, Normalised,
+    Rounding, Vector, Window,
 };
 
 /// A number format that the kernels compute in.
@@ -68,7 +68,7 @@ macro_rules! fast_form {
             x: FeatureMap<$E, Self, T>,
             affine: &Affine<'_, $E, Self>,
             residual: Option<FeatureMap<$E, Self, T>>,
-        ) -> Result<(FeatureMap<$E, Self, T>, BatchStatistics<Self>), Error> {
+        ) -> Result<Normalised<$E, Self, T>, Error> {
             batch_norm(x, affine, residual)
         }
 
@@ -88,7 +88,7 @@ macro_rules! fast_form {
             groups: usize,
             affine: &Affine<'_, $E, Self>,
             residual: Option<FeatureMap<$E, Self, T>>,
-        ) -> Result<(FeatureMap<$E, Self, T>, BatchStatistics<Self>), Error> {
+        ) -> Result<Normalised<$E, Self, T>, Error> {
             conv2d_batch_norm(x, filter, window, groups, affine, residual)
         }
 
@@ -205,7 +205,7 @@ fn batch_norm<E: Number, T: Tape<E, Cpu>>(
     x: FeatureMap<E, Cpu, T>,
     affine: &Affine<'_, E, Cpu>,
     residual: Option<FeatureMap<E, Cpu, T>>,
-) -> Result<(FeatureMap<E, Cpu, T>, BatchStatistics<Cpu>), Error> {
+) -> Result<Normalised<E, Cpu, T>, Error> {
     let x = contiguous(x)?;
     let (x, tape) = x.split_tape();
     let stats = kernels::batch_norm_stats(elements(&x), x.shape().3)?;
@@ -259,7 +259,7 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
     groups: usize,
     affine: &Affine<'_, E, Cpu>,
     residual: Option<FeatureMap<E, Cpu, T>>,
-) -> Result<(FeatureMap<E, Cpu, T>, BatchStatistics<Cpu>), Error> {
+) -> Result<Normalised<E, Cpu, T>, Error> {
     let conv = conv_geometry(x.shape(), filter.shape(), window, groups)?;
     let (x, tape) = contiguous(x)?.split_tape();
     let (filter, tape) = parameter(filter, tape)?;

@@ -54,7 +54,7 @@ mod cpu;
 mod error;
 mod tensors;
 
-pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Matrix, Vector};
+pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Matrix, Normalised, Vector};
 pub use bf16::Bf16;
 pub use error::Error;
 pub use tensors::Tensors;

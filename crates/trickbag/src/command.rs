@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser};
 use trickbag_recipe::Document;
 
+use crate::bench::Bench;
 use crate::device::DeviceName;
 use crate::failure::{Failure, Input};
 
@@ -16,6 +17,9 @@ pub(crate) enum Command {
     Run(Run),
     /// Print what a recipe resolves to.
     Explain(Explain),
+    /// Time whole steps on random images.
+    #[command(subcommand)]
+    Bench(Bench),
 }
 
 #[derive(Debug, Args)]

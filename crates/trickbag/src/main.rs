@@ -6,13 +6,18 @@
 //! ```text
 //! trickbag run recipes/mnist.ron --set batch_size=64
 //! trickbag explain recipes/mnist.ron
+//! trickbag bench step --model resnet20
 //! ```
+//!
+//! `TRICKBAG_ISA` in the environment names the best instruction set that may be used.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program speaks to its user
 
+mod bench;
 mod command;
 mod device;
 mod failure;
 mod folder;
+mod isa;
 mod recycler;
 mod run;
 mod screen;
@@ -30,10 +35,12 @@ use crate::recycler::Recycler;
 static MEMORY: Recycler = Recycler::new();
 
 fn main() -> ExitCode {
-    let done = match Command::parse() {
-        Command::Run(options) => run::run(&options),
-        Command::Explain(options) => explain(&options),
-    };
+    let command = Command::parse();
+    let done = isa::capped(|isa| match &command {
+        Command::Run(options) => run::run(options),
+        Command::Explain(options) => explain(options),
+        Command::Bench(options) => bench::bench(options, isa),
+    });
     done.unwrap_or_else(|failure| {
         eprintln!("error: {:#}", failure.error());
         failure.exit_code()

@@ -31,7 +31,7 @@ pub(crate) fn run(options: &Run) -> Result<ExitCode, Failure> {
         None => given,
         Some(folder) => Document::read(folder.recipe()).input()?,
     };
-    let threads = threads(options)?;
+    let threads = compute_with(options.threads)?;
     let data = open(&document)?;
     let plan = Plan::new(&document, data.facts()).input()?;
     let folder = match resumed {
@@ -42,8 +42,9 @@ pub(crate) fn run(options: &Run) -> Result<ExitCode, Failure> {
     dispatch(options.device, plan.precision, job)
 }
 
-fn threads(options: &Run) -> Result<usize, Failure> {
-    let threads = match options.threads {
+/// Has so many threads compute, or one for each processor; returns how many.
+pub(crate) fn compute_with(threads: Option<u16>) -> Result<usize, Failure> {
+    let threads = match threads {
         Some(threads) => threads.into(),
         None => available_parallelism().map_or(1, |n| n.get()),
     };

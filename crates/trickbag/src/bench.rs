@@ -1,0 +1,114 @@
+//! `trickbag bench`: times whole steps on one batch of random images.
+
+mod inference;
+mod measurement;
+mod model;
+mod options;
+mod peak;
+mod processor;
+mod quartiles;
+mod training;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use dfdx::dtypes::Dtype;
+use trickbag_kernels::Isa;
+use trickbag_models::Network;
+use trickbag_ops::Backend;
+use trickbag_report::peak_rss;
+
+pub(crate) use self::options::Bench;
+
+use self::inference::Inference;
+use self::measurement::{Measurement, Speed};
+use self::options::{Options, Pass, Work};
+use self::processor::Processor;
+use self::training::Training;
+use crate::device::{DeviceName, Job, dispatch};
+use crate::failure::{Failure, Input};
+use crate::run::compute_with;
+
+/// Steps before the timed ones: they touch the memory and warm the caches.
+const WARM_UP: usize = 2;
+
+/// Times the steps that were asked for and prints the result.
+pub(crate) fn bench(bench: &Bench, isa: Isa) -> Result<ExitCode, Failure> {
+    let (pass, options) = bench.parts();
+    let measurement = measure(pass, options, isa)?;
+    match options.json {
+        true => println!("{}", serde_json::to_string(&measurement)?),
+        false => println!("{measurement}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure(pass: Pass, options: &Options, isa: Isa) -> Result<Measurement, Failure> {
+    let work = options.work(pass);
+    let threads = compute_with(options.threads)?;
+    let network = work.model.network()?;
+    let macs = network.macs(work.image, work.image).input()?;
+    let peak = peak::flops_per_second(isa);
+    let start_rss_bytes = peak_rss();
+    let timing = Timing { work: &work, network: &network, steps: options.steps.into() };
+    let Times { seconds, loss } = dispatch(DeviceName::Cpu, work.precision.into(), timing)?;
+    Ok(Measurement {
+        program: "trickbag",
+        version: env!("CARGO_PKG_VERSION"),
+        threads,
+        isa: format!("{isa:?}").to_lowercase(),
+        processor: Processor::here(),
+        speed: Speed::new(&work, macs, peak, &seconds),
+        work,
+        start_rss_bytes,
+        peak_rss_bytes: peak_rss(),
+        loss,
+    })
+}
+
+/// How long the steps took, and what they computed.
+struct Times {
+    seconds: Vec<f64>,
+    /// Of the last training step.
+    loss: Option<f32>,
+}
+
+struct Timing<'a> {
+    work: &'a Work,
+    network: &'a Network,
+    steps: usize,
+}
+
+impl Job for Timing<'_> {
+    type Output = Times;
+
+    fn on<E: Dtype, D: Backend<E>>(self, dev: D) -> Result<Times, Failure> {
+        let Self { work, network, steps } = self;
+        match work.pass {
+            Pass::Step => {
+                let mut training = Training::<E, D>::new(network, work, dev)?;
+                time(steps, || training.step().map(Some))
+            }
+            Pass::Infer => {
+                let inference = Inference::<E, D>::new(network, work, &dev)?;
+                time(steps, || inference.step().map(|()| None))
+            }
+        }
+    }
+}
+
+fn time(
+    steps: usize,
+    mut step: impl FnMut() -> Result<Option<f32>, Failure>,
+) -> Result<Times, Failure> {
+    for _ in 0..WARM_UP {
+        step()?;
+    }
+    let (mut seconds, mut loss) = (vec![], None);
+    for _ in 0..steps {
+        let clock = Instant::now();
+        loss = step()?;
+        seconds.push(clock.elapsed().as_secs_f64());
+    }
+    Ok(Times { seconds, loss })
+}
