@@ -207,7 +207,9 @@ impl Conv {
         [self.input.len(), self.weight_len(), self.output.len()]
     }
 
-    pub(crate) fn window(&self) -> &Window {
+    /// The window that moves over the input.
+    #[must_use]
+    pub fn window(&self) -> &Window {
         &self.window
     }
 
@@ -224,7 +226,9 @@ impl Conv {
         ]
     }
 
-    pub(crate) fn groups(&self) -> usize {
+    /// Groups of channels that do not see each other.
+    #[must_use]
+    pub fn groups(&self) -> usize {
         self.groups
     }
 }

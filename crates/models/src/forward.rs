@@ -3,7 +3,8 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_ops::{
-    Activation, Affine, Backend, BatchStatistics, Divisor, FeatureMap, Matrix, Rounding, Vector,
+    Activation, Affine, Backend, BatchStatistics, Divisor, FeatureMap, Flow, Matrix, Rounding,
+    Vector,
 };
 
 use crate::network::{Conv, Layer, Norm, ParameterId};
@@ -18,7 +19,7 @@ const MOMENTUM: f64 = 0.1;
 #[derive(Debug)]
 pub enum Mode<'a, D: Device<f32>> {
     /// The batch's own; the running ones move by a tenth towards them, the variance unbiased
-    /// (`n / (n - 1)`), as in PyTorch.
+    /// (`n / (n - 1)`), as in PyTorch. The images are data, which have no gradient.
     Train(&'a mut RunningStatistics<D>),
     /// The running ones, unchanged.
     Evaluate(&'a RunningStatistics<D>),
@@ -42,7 +43,11 @@ impl Network {
         if images.shape().3 != self.in_channels {
             return Err(Error::Channels { found: images.shape().3, expected: self.in_channels });
         }
-        let mut pass = Pass { network: self, parameters, mode };
+        let flow = match mode {
+            Mode::Train(_) => Flow::Stop,
+            Mode::Evaluate(_) => Flow::Through,
+        };
+        let mut pass = Pass { network: self, parameters, mode, flow };
         let features = pass.run(&self.layers, images)?;
         let pooled = D::global_avg_pool(features)?;
         let weight = (pooled.shape().1, self.classes);
@@ -74,6 +79,8 @@ struct Pass<'a, E: Dtype, D: Backend<E>> {
     network: &'a Network,
     parameters: &'a Parameters<E, D>,
     mode: Mode<'a, D>,
+    /// Of the next convolution.
+    flow: Flow,
 }
 
 impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
@@ -158,7 +165,8 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
             Mode::Train(running) => {
                 let (y, batch_statistics) = match conv {
                     Some((Conv { window, groups, .. }, filter)) => {
-                        D::conv2d_batch_norm(x, &filter, window, *groups, &affine, residual)?
+                        let flow = std::mem::replace(&mut self.flow, Flow::Through);
+                        D::conv2d_batch_norm(x, &filter, window, *groups, flow, &affine, residual)?
                     }
                     None => D::batch_norm(x, &affine, residual)?,
                 };

@@ -33,6 +33,15 @@ pub struct BatchStatistics<D: Device<f32>> {
     pub var: Vector<f32, D>,
 }
 
+/// Whether an operator's backward pass goes on to its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// The gradient of the input is computed.
+    Through,
+    /// The input is data: nobody will ask for its gradient.
+    Stop,
+}
+
 /// What batch norm returns in training: its output, and the statistics of the batch.
 pub type Normalised<E, D, T = NoneTape> = (FeatureMap<E, D, T>, BatchStatistics<D>);
 
@@ -71,12 +80,14 @@ pub trait Backend<E: Dtype>: Tensors<E> {
     ) -> Result<FeatureMap<E, Self, T>, Error>;
 
     /// [`conv2d`](Self::conv2d), then [`batch_norm`](Self::batch_norm) of its output, which nothing
-    /// else may need: where the two are one operator, the output in between has no gradient.
+    /// else may need: where the two are one operator, the output in between has no gradient. `flow`
+    /// says whether the gradient of `x` is wanted; where it costs nothing to know, it may come anyway.
     fn conv2d_batch_norm<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
         filter: &FeatureMap<E, Self>,
         window: &Window,
         groups: usize,
+        _flow: Flow,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<Normalised<E, Self, T>, Error> {

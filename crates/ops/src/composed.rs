@@ -8,12 +8,12 @@ use dfdx::prelude::*;
 use trickbag_kernels::{AvgPool, Conv, ImageShape, MaxPool};
 
 use crate::{
-    Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Matrix, Normalised,
-    Rounding, Vector, Window,
+    Activation, Affine, Backend, BatchStatistics, Descent, Divisor, Error, FeatureMap, Matrix,
+    Normalised, Rounding, Vector, Window,
 };
 
 /// A device whose [`Backend`] for `E` is the composed forms.
-pub trait Composed<E: Dtype>: Device<E> + Device<f32> {}
+pub trait Composed<E: Dtype>: Device<E> + Descent {}
 
 impl Composed<f64> for Cpu {}
 impl Composed<f16> for Cpu {}

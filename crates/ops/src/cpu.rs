@@ -13,8 +13,9 @@ use crate::buffers::{self, Pooled};
 use crate::composed::{
     check_channels, check_residual, conv_geometry, dims, image_shape, linear_shape,
 };
+use crate::profile::spend;
 use crate::{
-    Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Matrix, Normalised,
+    Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Flow, Matrix, Normalised,
     Rounding, Vector, Window,
 };
 
@@ -86,10 +87,11 @@ macro_rules! fast_form {
             filter: &FeatureMap<$E, Self>,
             window: &Window,
             groups: usize,
+            flow: Flow,
             affine: &Affine<'_, $E, Self>,
             residual: Option<FeatureMap<$E, Self, T>>,
         ) -> Result<Normalised<$E, Self, T>, Error> {
-            conv2d_batch_norm(x, filter, window, groups, affine, residual)
+            conv2d_batch_norm(x, filter, window, groups, flow, affine, residual)
         }
 
         fn max_pool<T: Tape<$E, Self>>(
@@ -174,12 +176,16 @@ fn conv2d<E: Number, T: Tape<E, Cpu>>(
     let (x, tape) = contiguous(x)?.split_tape();
     let (filter, mut tape) = parameter(filter, tape)?;
     let mut y = buffers::take::<E>(conv.output().len());
-    conv.forward(elements(&x), elements(&filter), E::elements_mut(&mut y))?;
+    spend(
+        || conv_label(&conv, "forward"),
+        conv.macs(),
+        || conv.forward(elements(&x), elements(&filter), E::elements_mut(&mut y)),
+    )?;
     let y = tensor(x.device(), y, dims(conv.output()))?;
     let y_ghost = y.ghost();
     tape.add_backward_op(move |grads| {
         let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
-        conv_backward(&conv, &x, &filter, &dy, grads)?;
+        conv_backward(&conv, &x, &filter, Flow::Through, &dy, grads)?;
         buffers::give(dy);
         Ok(())
     });
@@ -191,14 +197,42 @@ fn conv_backward<E: Number>(
     conv: &Conv,
     x: &FeatureMap<E, Cpu>,
     filter: &FeatureMap<E, Cpu>,
+    flow: Flow,
     dy: &[E],
     grads: &mut Gradients<E, Cpu>,
 ) -> Result<(), CpuError> {
     let dy = E::elements(dy);
-    let dx = E::elements_mut(grads.get_or_alloc_mut(x)?);
-    conv.backward_input(dy, elements(filter), Write::Add, dx).map_err(checked)?;
+    if flow == Flow::Through {
+        let dx = E::elements_mut(grads.get_or_alloc_mut(x)?);
+        spend(
+            || conv_label(conv, "backward input"),
+            conv.macs(),
+            || conv.backward_input(dy, elements(filter), Write::Add, dx).map_err(checked),
+        )?;
+    }
     let dfilter = E::elements_mut(grads.get_or_alloc_mut(filter)?);
-    conv.backward_weight(elements(x), dy, dfilter).map_err(checked)
+    spend(
+        || conv_label(conv, "backward weight"),
+        conv.macs(),
+        || conv.backward_weight(elements(x), dy, dfilter).map_err(checked),
+    )
+}
+
+fn conv_label(conv: &Conv, pass: &str) -> String {
+    let (from, to) = (conv.input(), conv.output());
+    let [height, width] = conv.window().kernel;
+    let groups = match conv.groups() {
+        1 => String::new(),
+        groups => format!(" in {groups} groups"),
+    };
+    format!(
+        "conv {height}x{width} {}x{}x{} to {}x{}x{}{groups} {pass}",
+        from.height, from.width, from.channels, to.height, to.width, to.channels
+    )
+}
+
+fn norm_label(shape: &(usize, usize, usize, usize), pass: &str) -> String {
+    format!("batch norm {}x{}x{} {pass}", shape.1, shape.2, shape.3)
 }
 
 fn batch_norm<E: Number, T: Tape<E, Cpu>>(
@@ -208,7 +242,11 @@ fn batch_norm<E: Number, T: Tape<E, Cpu>>(
 ) -> Result<Normalised<E, Cpu, T>, Error> {
     let x = contiguous(x)?;
     let (x, tape) = x.split_tape();
-    let stats = kernels::batch_norm_stats(elements(&x), x.shape().3)?;
+    let stats = spend(
+        || norm_label(x.shape(), "statistics"),
+        0,
+        || kernels::batch_norm_stats(elements(&x), x.shape().3),
+    )?;
     let statistics = batch_statistics(x.device(), &stats)?;
     let y = normalise(x.put_tape(tape), stats, Statistics::Batch, affine, residual)?;
     Ok((y, statistics))
@@ -257,6 +295,7 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
     filter: &FeatureMap<E, Cpu>,
     window: &Window,
     groups: usize,
+    flow: Flow,
     affine: &Affine<'_, E, Cpu>,
     residual: Option<FeatureMap<E, Cpu, T>>,
 ) -> Result<Normalised<E, Cpu, T>, Error> {
@@ -265,8 +304,11 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
     let (filter, tape) = parameter(filter, tape)?;
     let (dev, shape) = (x.device().clone(), dims(conv.output()));
     let mut z = buffers::take::<E>(conv.output().len());
-    let stats =
-        conv.forward_with_stats(elements(&x), elements(&filter), E::elements_mut(&mut z))?;
+    let stats = spend(
+        || conv_label(&conv, "forward"),
+        conv.macs(),
+        || conv.forward_with_stats(elements(&x), elements(&filter), E::elements_mut(&mut z)),
+    )?;
     let running = batch_statistics(&dev, &stats)?;
     let (norm, mut tape) = Norm::new(affine, stats, Statistics::Batch, &shape, residual, tape)?;
     let y = tensor(&dev, norm.forward(E::elements(&z))?, shape)?;
@@ -280,7 +322,7 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
         norm.backward(E::elements(&z), elements(&saved), &mut dz, grads)?;
         drop(saved);
         buffers::give(z);
-        conv_backward(&conv, &x, &filter, &dz, grads)?;
+        conv_backward(&conv, &x, &filter, flow, &dz, grads)?;
         buffers::give(dz);
         Ok(())
     });
@@ -296,6 +338,7 @@ struct Norm<E: Number> {
     eps: f32,
     activation: Activation,
     residual: Option<FeatureMap<E, Cpu>>,
+    shape: (usize, usize, usize, usize),
 }
 
 impl<E: Number> Norm<E> {
@@ -321,7 +364,14 @@ impl<E: Number> Norm<E> {
         let (scale, tape) = parameter(affine.scale, tape)?;
         let (shift, tape) = parameter(affine.shift, tape)?;
         let Affine { eps, activation, .. } = *affine;
-        Ok((Self { scale, shift, stats, statistics, eps, activation, residual }, tape))
+        Ok((
+            Self { scale, shift, stats, statistics, eps, activation, residual, shape: *shape },
+            tape,
+        ))
+    }
+
+    fn label(&self, pass: &str) -> String {
+        norm_label(&self.shape, pass)
     }
 
     fn forward(&self, x: &[E::Element]) -> Result<Vec<E>, Error> {
@@ -330,7 +380,11 @@ impl<E: Number> Norm<E> {
         let residual = residual.as_ref().map(elements);
         let mut y = buffers::take::<E>(x.len());
         let to = E::elements_mut(&mut y);
-        kernels::batch_norm(x, stats, &scale, &shift, *eps, residual, *activation, to)?;
+        spend(
+            || self.label("forward"),
+            0,
+            || kernels::batch_norm(x, stats, &scale, &shift, *eps, residual, *activation, to),
+        )?;
         Ok(y)
     }
 
@@ -342,7 +396,7 @@ impl<E: Number> Norm<E> {
         gradient: &mut [E],
         grads: &mut Gradients<E, Cpu>,
     ) -> Result<(), CpuError> {
-        let Self { scale, shift, stats, statistics, eps, activation, residual } = self;
+        let Self { scale, shift, stats, statistics, eps, activation, residual, .. } = self;
         let zeros = || vec![0.0; scale.shape().0];
         let (mut dscale, mut dshift) = (zeros(), zeros());
         let dresidual = match residual {
@@ -356,8 +410,17 @@ impl<E: Number> Norm<E> {
             residual: dresidual.map(|dresidual| (Write::Add, dresidual)),
         };
         let wide = wide(scale);
-        kernels::batch_norm_backward(x, y, stats, &wide, *eps, *activation, *statistics, gradients)
-            .map_err(checked)?;
+        let (activation, statistics) = (*activation, *statistics);
+        spend(
+            || self.label("backward"),
+            0,
+            || {
+                kernels::batch_norm_backward(
+                    x, y, stats, &wide, *eps, activation, statistics, gradients,
+                )
+            },
+        )
+        .map_err(checked)?;
         add_narrowed(grads.get_or_alloc_mut(scale)?, &dscale);
         add_narrowed(grads.get_or_alloc_mut(shift)?, &dshift);
         Ok(())
@@ -372,8 +435,14 @@ fn max_pool<E: Number, T: Tape<E, Cpu>>(
     let (x, tape) = contiguous(x)?.split_tape();
     let mut y = buffers::take::<E>(pool.output().len());
     let mut argmax = vec![0; y.len()];
-    pool.forward(elements(&x), E::elements_mut(&mut y), &mut argmax)?;
-    operator(&x, y, dims(pool.output()), tape, move |dy, dx| pool.backward(&argmax, dy, dx))
+    spend(
+        || "max pool forward".into(),
+        0,
+        || pool.forward(elements(&x), E::elements_mut(&mut y), &mut argmax),
+    )?;
+    operator("max pool", &x, y, dims(pool.output()), tape, move |dy, dx| {
+        pool.backward(&argmax, dy, dx)
+    })
 }
 
 fn avg_pool<E: Number, T: Tape<E, Cpu>>(
@@ -385,8 +454,12 @@ fn avg_pool<E: Number, T: Tape<E, Cpu>>(
     let pool = AvgPool::new(image_shape(x.shape()), *window, rounding, divisor)?;
     let (x, tape) = contiguous(x)?.split_tape();
     let mut y = buffers::take::<E>(pool.output().len());
-    pool.forward(elements(&x), E::elements_mut(&mut y))?;
-    operator(&x, y, dims(pool.output()), tape, move |dy, dx| pool.backward(dy, dx))
+    spend(
+        || "average pool forward".into(),
+        0,
+        || pool.forward(elements(&x), E::elements_mut(&mut y)),
+    )?;
+    operator("average pool", &x, y, dims(pool.output()), tape, move |dy, dx| pool.backward(dy, dx))
 }
 
 fn global_avg_pool<E: Number, T: Tape<E, Cpu>>(
@@ -395,14 +468,19 @@ fn global_avg_pool<E: Number, T: Tape<E, Cpu>>(
     let shape = image_shape(x.shape());
     let (x, tape) = contiguous(x)?.split_tape();
     let mut y = buffers::take::<E>(shape.batch * shape.channels);
-    kernels::global_avg_pool(shape, elements(&x), E::elements_mut(&mut y))?;
-    operator(&x, y, (shape.batch, shape.channels), tape, move |dy, dx| {
+    spend(
+        || "global average pool forward".into(),
+        0,
+        || kernels::global_avg_pool(shape, elements(&x), E::elements_mut(&mut y)),
+    )?;
+    operator("global average pool", &x, y, (shape.batch, shape.channels), tape, move |dy, dx| {
         kernels::global_avg_pool_backward(shape, dy, dx)
     })
 }
 
 /// The output `y` of an operator on `x` alone, whose backward pass adds to the gradient of `x`.
 fn operator<E: Number, S: Shape, T: Tape<E, Cpu>>(
+    name: &'static str,
     x: &FeatureMap<E, Cpu>,
     y: Vec<E>,
     shape: S,
@@ -414,7 +492,8 @@ fn operator<E: Number, S: Shape, T: Tape<E, Cpu>>(
     tape.add_backward_op(move |grads| {
         let dy = take(grads.get_or_alloc_mut(&y_ghost)?);
         let dx = E::elements_mut(grads.get_or_alloc_mut(&x_ghost)?);
-        backward(E::elements(&dy), dx).map_err(checked)?;
+        spend(|| format!("{name} backward"), 0, || backward(E::elements(&dy), dx))
+            .map_err(checked)?;
         buffers::give(dy);
         Ok(())
     });
@@ -433,18 +512,33 @@ fn linear<E: Number, T: Tape<E, Cpu>>(
     let (bias, mut tape) = parameter(bias, tape)?;
     let mut y = buffers::take::<E>(shape.0 * shape.1);
     let to = E::elements_mut(&mut y);
-    linear.forward(elements(&x), elements(&weight), elements(&bias), to)?;
+    let macs = (x.shape().0 * x.shape().1 * shape.1) as u64;
+    spend(
+        || "linear forward".into(),
+        macs,
+        || linear.forward(elements(&x), elements(&weight), elements(&bias), to),
+    )?;
     let y = tensor(x.device(), y, shape)?;
     let (bias, y_ghost) = (bias.ghost(), y.ghost());
     tape.add_backward_op(move |grads| {
         let taken = take(grads.get_or_alloc_mut(&y_ghost)?);
         let dy = E::elements(&taken);
         let dx = E::elements_mut(grads.get_or_alloc_mut(&x)?);
-        linear.backward_input(dy, elements(&weight), Write::Add, dx).map_err(checked)?;
+        spend(
+            || "linear backward input".into(),
+            macs,
+            || linear.backward_input(dy, elements(&weight), Write::Add, dx),
+        )
+        .map_err(checked)?;
         let mut dbias = take(grads.get_or_alloc_mut(&bias)?);
         let dweight = E::elements_mut(grads.get_or_alloc_mut(&weight)?);
         let into = E::elements_mut(&mut dbias);
-        linear.backward_weight(elements(&x), dy, dweight, into).map_err(checked)?;
+        spend(
+            || "linear backward weight".into(),
+            macs,
+            || linear.backward_weight(elements(&x), dy, dweight, into),
+        )
+        .map_err(checked)?;
         **grads.get_or_alloc_mut(&bias)? = dbias;
         buffers::give(taken);
         Ok(())
@@ -499,7 +593,7 @@ fn elements<S: Shape, E: Number>(x: &Tensor<S, E, Cpu>) -> &[E::Element] {
 }
 
 /// The values of a contiguous tensor, without a copy.
-fn slice<S: Shape, E: Unit>(x: &Tensor<S, E, Cpu>) -> &[E] {
+pub(crate) fn slice<S: Shape, E: Unit>(x: &Tensor<S, E, Cpu>) -> &[E] {
     let len = x.shape().num_elements();
     if len == 0 {
         return &[];
@@ -519,6 +613,19 @@ fn slice<S: Shape, E: Unit>(x: &Tensor<S, E, Cpu>) -> &[E] {
     // vector: `len` initialised values follow `first` in one allocation. The result borrows `x`,
     // which keeps the vector alive and, being shared, unmodified.
     unsafe { std::slice::from_raw_parts(first, len) }
+}
+
+/// The values of a vector, without a copy if nobody shares them.
+pub(crate) fn slice_mut(x: &mut Vector<f32, Cpu>) -> &mut [f32] {
+    let len = slice(x).len();
+    if len == 0 {
+        return &mut [];
+    }
+    let first: &mut f32 = &mut x[[0]];
+    // SAFETY: `slice` has just found the vector contiguous, so the argument there holds for `len`
+    // numbers from `first`. dfdx copies a shared buffer before it hands out `&mut`, so this one is
+    // the tensor's alone, and the result borrows the tensor mutably.
+    unsafe { std::slice::from_raw_parts_mut(first, len) }
 }
 
 /// Takes a gradient's buffer out, which frees it early or lets a kernel work in it.
@@ -556,6 +663,16 @@ mod tests {
             assert_eq!(slice(&x), count(shape), "{shape:?}");
             assert_eq!(slice(&shared), slice(&x), "{shape:?}");
         }
+    }
+
+    #[test]
+    fn a_vector_is_written_in_place_and_a_shared_one_is_copied() {
+        let mut x: Vector<f32, Cpu> = Cpu::default().tensor_from_vec(vec![1.0, 2.0, 3.0], (3,));
+        let shared = x.clone();
+        slice_mut(&mut x)[2] = 5.0;
+        slice_mut(&mut x)[0] = 4.0;
+        assert_eq!(slice(&x), [4.0, 2.0, 5.0]);
+        assert_eq!(slice(&shared), [1.0, 2.0, 3.0]);
     }
 
     #[test]

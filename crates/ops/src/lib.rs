@@ -51,11 +51,17 @@ mod bf16;
 mod buffers;
 pub mod composed;
 mod cpu;
+mod descent;
 mod error;
+mod profile;
 mod tensors;
 
-pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Matrix, Normalised, Vector};
+pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Normalised, Vector};
 pub use bf16::Bf16;
+pub use descent::Descent;
 pub use error::Error;
+pub use profile::{Profile, Spent, profile};
 pub use tensors::Tensors;
-pub use trickbag_kernels::{Activation, AvgPool, Divisor, ImageShape, Rounding, Window};
+pub use trickbag_kernels::{
+    Activation, AvgPool, Divisor, ImageShape, Momentum, Rounding, SgdStep, Window,
+};

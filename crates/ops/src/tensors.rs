@@ -3,14 +3,14 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 
-use crate::{Bf16, Error};
+use crate::{Bf16, Descent, Error};
 
 /// A device that has tensors of the number format `E`, and `f32` beside.
 ///
 /// Every dfdx device is one for dfdx's own formats. dfdx keeps the traits below its `Device`
 /// private, so that no other format can ever be `Device<E>`; this is what is asked instead, and
 /// [`Bf16`](crate::Bf16) has it on the CPU.
-pub trait Tensors<E: Dtype>: Storage<E> + Device<f32> {
+pub trait Tensors<E: Dtype>: Storage<E> + Descent {
     /// The same values in another shape of equally many elements.
     fn reshape<From: Shape, To: Shape, T: Tape<E, Self>>(
         x: Tensor<From, E, Self, T>,
@@ -31,7 +31,7 @@ pub trait Tensors<E: Dtype>: Storage<E> + Device<f32> {
     -> Result<Gradients<E, Self>, Error>;
 }
 
-impl<E: Dtype, D: Device<E> + Device<f32>> Tensors<E> for D {
+impl<E: Dtype, D: Device<E> + Descent> Tensors<E> for D {
     fn reshape<From: Shape, To: Shape, T: Tape<E, Self>>(
         x: Tensor<From, E, Self, T>,
         shape: &To,

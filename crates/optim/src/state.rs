@@ -1,7 +1,7 @@
 //! An optimiser at work: its update and the state that it carries from step to step.
 
 use dfdx::prelude::*;
-use trickbag_ops::Vector;
+use trickbag_ops::{Descent, Momentum, SgdStep, Vector};
 use trickbag_param_groups::{Group, Training};
 
 use crate::{AdamW, Error, Optimizer, Sgd};
@@ -23,7 +23,7 @@ pub struct Slot<D: Device<f32>> {
     pub values: Vec<Vector<f32, D>>,
 }
 
-impl<D: Device<f32>> State<D> {
+impl<D: Descent> State<D> {
     /// The state before the first step: all zeros.
     ///
     /// # Errors
@@ -107,9 +107,10 @@ impl<D: Device<f32>> State<D> {
                 let slots = self.slots.iter_mut().map(|slot| &mut slot.values[index]);
                 match &self.optimizer {
                     Optimizer::Sgd(sgd) => sgd.update(parameter, gradient, slots, step),
-                    Optimizer::AdamW(adamw) => adamw.update(parameter, &gradient, slots, step),
-                }
-                .map_err(Error::device)?;
+                    Optimizer::AdamW(adamw) => {
+                        adamw.update(parameter, &gradient, slots, step).map_err(Error::device)
+                    }
+                }?;
             }
         }
         Ok(())
@@ -126,25 +127,20 @@ struct Step {
 }
 
 impl Sgd {
-    fn update<'a, D: Device<f32>>(
+    fn update<'a, D: Descent>(
         &self,
         parameter: &mut Vector<f32, D>,
-        mut gradient: Vector<f32, D>,
+        gradient: Vector<f32, D>,
         mut slots: impl Iterator<Item = &'a mut Vector<f32, D>>,
         Step { lr, decay, .. }: Step,
-    ) -> Result<(), D::Err> {
-        if decay != 0.0 {
-            gradient.try_axpy(1.0, parameter, decay)?;
-        }
-        let Some(velocity) = slots.next() else {
-            return parameter.try_axpy(1.0, &gradient, -lr);
+    ) -> Result<(), Error> {
+        let step = SgdStep {
+            lr: lr as f32,
+            momentum: self.momentum as f32,
+            kind: if self.nesterov { Momentum::Nesterov } else { Momentum::Classical },
+            weight_decay: decay as f32,
         };
-        velocity.try_axpy(self.momentum, &gradient, 1.0)?;
-        if !self.nesterov {
-            return parameter.try_axpy(1.0, velocity, -lr);
-        }
-        parameter.try_axpy(1.0, &gradient, -lr)?;
-        parameter.try_axpy(1.0, velocity, -lr * self.momentum)
+        Ok(D::sgd(parameter, gradient, slots.next(), step)?)
     }
 }
 

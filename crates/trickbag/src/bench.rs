@@ -6,6 +6,7 @@ mod model;
 mod options;
 mod peak;
 mod processor;
+mod profiled;
 mod quartiles;
 mod training;
 
@@ -24,6 +25,7 @@ use self::inference::Inference;
 use self::measurement::{Measurement, Speed};
 use self::options::{Options, Pass, Work};
 use self::processor::Processor;
+use self::profiled::Operators;
 use self::training::Training;
 use crate::device::{DeviceName, Job, dispatch};
 use crate::failure::{Failure, Input};
@@ -51,7 +53,15 @@ fn measure(pass: Pass, options: &Options, isa: Isa) -> Result<Measurement, Failu
     let peak = peak::flops_per_second(isa);
     let start_rss_bytes = peak_rss();
     let timing = Timing { work: &work, network: &network, steps: options.steps.into() };
-    let Times { seconds, loss } = dispatch(DeviceName::Cpu, work.precision.into(), timing)?;
+    let run = || dispatch(DeviceName::Cpu, work.precision.into(), timing);
+    let (times, operators) = match options.profile {
+        true => {
+            let (times, profile) = trickbag_ops::profile(run);
+            (times?, Some(Operators::new(&profile, options.steps.into())))
+        }
+        false => (run()?, None),
+    };
+    let Times { seconds, loss } = times;
     Ok(Measurement {
         program: "trickbag",
         version: env!("CARGO_PKG_VERSION"),
@@ -63,6 +73,7 @@ fn measure(pass: Pass, options: &Options, isa: Isa) -> Result<Measurement, Failu
         start_rss_bytes,
         peak_rss_bytes: peak_rss(),
         loss,
+        operators,
     })
 }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::options::{Pass, Work};
 use super::processor::Processor;
+use super::profiled::Operators;
 use super::quartiles::Quartiles;
 
 /// What was timed, where, and how fast it was.
@@ -26,6 +27,9 @@ pub(crate) struct Measurement {
     pub(crate) peak_rss_bytes: Option<u64>,
     /// Of the last training step.
     pub(crate) loss: Option<f32>,
+    /// Where the time went, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) operators: Option<Operators>,
 }
 
 /// The times, and what follows from their median.
@@ -81,7 +85,11 @@ impl fmt::Display for Measurement {
         writeln!(f, "  GFLOP/s      {reached:.1}, {percent:.1} % of {peak:.0} in f32")?;
         let [start, most] = [self.start_rss_bytes, self.peak_rss_bytes].map(megabytes);
         writeln!(f, "  peak memory  {most}, {start} before the network was made")?;
-        write!(f, "  processor    {}: {}", processor.name, processor.features.join(" "))
+        write!(f, "  processor    {}: {}", processor.name, processor.features.join(" "))?;
+        match &self.operators {
+            Some(operators) => write!(f, "\n\n{operators}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -39,6 +39,9 @@ pub(crate) struct Options {
     /// Print one JSON object, with the time of every step.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Also say how the time divides between the operators.
+    #[arg(long)]
+    pub(crate) profile: bool,
 }
 
 /// What is timed: all that the time depends on but the machine.
