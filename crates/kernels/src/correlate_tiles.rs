@@ -20,8 +20,7 @@ pub(crate) struct Correlate<'a, E: Stored> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
     pub(crate) blocks: &'a [Block],
-    /// The weights of the blocks, one panel after the other.
-    pub(crate) panels: &'a [[E::Factor; LANES]],
+    pub(crate) weights: Weights<'a, E>,
     pub(crate) lattices: &'a [Lattice],
     pub(crate) images: usize,
     pub(crate) source: &'a [E],
@@ -59,22 +58,47 @@ impl<E: Stored> Correlate<'_, E> {
     #[inline(always)]
     fn tiles(&mut self, index: usize) -> Tiles<'_, E> {
         let block = &self.blocks[index];
-        let depth = self.panels.len() / self.blocks.len();
         Tiles {
             write: self.write,
             columns: block.columns,
-            panel: &self.panels[index * depth..][..depth],
+            weights: self.weights.from(index),
             source: &self.source[block.source..],
             destination: &mut self.destination[block.destination..],
         }
     }
 }
 
+/// For each block of destination channels, one row for each factor of each tap.
+pub(crate) struct Weights<'a, E: Stored> {
+    pub(crate) rows: &'a [[E::Factor; LANES]],
+    /// Rows from one block to the next.
+    pub(crate) block: usize,
+    /// Rows from one factor to the next.
+    pub(crate) step: usize,
+}
+
+impl<'a, E: Stored> Weights<'a, E> {
+    /// Those of this block and the ones after it.
+    #[inline(always)]
+    pub(crate) fn from(self, block: usize) -> Self {
+        Self { rows: &self.rows[block * self.block..], ..self }
+    }
+}
+
+impl<E: Stored> Clone for Weights<'_, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<E: Stored> Copy for Weights<'_, E> {}
+
 /// The tiles of one block of destination channels.
 struct Tiles<'a, E: Stored> {
     write: Write,
     columns: usize,
-    panel: &'a [[E::Factor; LANES]],
+    /// They begin at the block's.
+    weights: Weights<'a, E>,
     /// Begins at the first channel that the block sees.
     source: &'a [E],
     /// Begins at the block's first channel.
@@ -107,13 +131,14 @@ impl<E: Stored> Tiles<'_, E> {
             *source = &self.source[pixel.source..][..lattice.reach];
         }
         for run in &lattice.runs {
-            let weights = &self.panel[run.weight / E::SPAN..][..run.len / E::SPAN];
+            let (len, step) = (run.len / E::SPAN, self.weights.step);
             let mut rows = [&[][..]; PIXELS];
             for (row, source) in rows.iter_mut().zip(&sources) {
-                *row = &E::factors(&source[run.source..])[..weights.len()];
+                *row = &E::factors(&source[run.source..])[..len];
             }
-            for (k, weights) in weights.iter().enumerate() {
-                let weights = E::Factor::load::<L>(weights);
+            let weights = self.weights.rows[run.weight / E::SPAN * step..].chunks(step);
+            for (k, weights) in (0..len).zip(weights) {
+                let weights = E::Factor::load::<L>(&weights[0]);
                 for (sum, row) in sums.iter_mut().zip(&rows) {
                     *sum = E::Factor::mul_add(row[k].splat(), weights, *sum);
                 }
@@ -130,7 +155,8 @@ impl<E: Stored> Tiles<'_, E> {
             *source = pixels[i.min(pixels.len() - 1)].source;
         }
         for run in &lattice.runs {
-            let weights = E::Factor::load_firsts::<L>(&self.panel[run.weight]);
+            let weights =
+                E::Factor::load_firsts::<L>(&self.weights.rows[run.weight * self.weights.step]);
             for (sum, at) in sums.iter_mut().zip(&sources) {
                 let source = L::load_padded(&self.source[at + run.source..]);
                 *sum = source.mul_add(weights, *sum);
