@@ -12,8 +12,8 @@ use proptest::array::uniform2;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use trickbag_ops::{
-    Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Matrix, Rounding,
-    Vector, Window, composed,
+    Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Flow, Matrix,
+    Rounding, Vector, Window, composed,
 };
 
 const TOLERANCE: f64 = 1e-4;
@@ -136,6 +136,35 @@ impl Norm {
     }
 }
 
+#[test]
+fn a_stopped_flow_leaves_the_other_gradients_as_they_are() {
+    let x: FeatureMap<f32, Cpu> = formula("x", (2, 6, 6, 3), 0.0, 1.0);
+    let filter: FeatureMap<f32, Cpu> = formula("filter", (3, 3, 3, 16), 0.0, 1.0);
+    let norm = Norm::new((2, 6, 6, 16), Activation::Relu, Beside::Nothing);
+    let gradients = [Flow::Through, Flow::Stop].map(|flow| {
+        let window = Window::square(3).padding(1);
+        let y = Backend::conv2d_batch_norm(
+            x.leaky_trace(),
+            &filter,
+            &window,
+            1,
+            flow,
+            &norm.affine(),
+            None,
+        );
+        let (y, _) = y.unwrap();
+        let dy = formula("dy", *y.shape(), 0.0, 1.0);
+        pull(y, dy)
+    });
+    let [through, stopped] = gradients.map(|mut gradients| {
+        let mut of = |x| Backend::take_gradient(&mut gradients, x).unwrap().as_vec();
+        [of(&filter), of(&x)]
+    });
+    assert_eq!(through[0], stopped[0]);
+    assert!(through[1].iter().any(|dx| *dx != 0.0));
+    assert!(stopped[1].iter().all(|dx| *dx == 0.0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 48,
@@ -178,6 +207,45 @@ proptest! {
                 Form::Composed => composed::batch_norm(x, &affine, residual),
             }?;
             let mut values = norm.values(y);
+            values.push(("mean", statistics.mean.as_vec()));
+            values.push(("variance", statistics.var.as_vec()));
+            Ok(values)
+        });
+    }
+
+    /// Joined, convolution and batch norm are what they are one after the other.
+    #[test]
+    fn convolution_and_batch_norm(
+        (batch, [h, w]) in (2..=3_usize, uniform2(4..=9_usize)),
+        window in pool_windows(),
+        (groups, inputs, outputs) in groups(),
+        activation in activations(),
+        beside in besides(),
+    ) {
+        let x: FeatureMap<f32, Cpu> = formula("x", (batch, h, w, inputs), 0.0, 1.0);
+        let [kh, kw] = window.kernel;
+        let filter = formula("filter", (kh, kw, inputs / groups, outputs), 0.0, 1.0);
+        let Ok(z) = composed::conv2d(x.clone(), &filter, &window, groups) else { return Ok(()) };
+        let norm = Norm::new(*z.shape(), activation, beside);
+        check(|form| {
+            let (traced, affine) = (x.leaky_trace(), norm.affine());
+            let residual = norm.residual.as_ref().map(|r| r.leaky_trace());
+            let (y, statistics) = match form {
+                Form::Fast => {
+                    let flow = Flow::Through;
+                    Backend::conv2d_batch_norm(
+                        traced, &filter, &window, groups, flow, &affine, residual,
+                    )?
+                }
+                Form::Composed => {
+                    let z = composed::conv2d(traced, &filter, &window, groups)?;
+                    composed::batch_norm(z, &affine, residual)?
+                }
+            };
+            let mut others = vec![("dscale", flat(&norm.scale)), ("dshift", flat(&norm.shift))];
+            others.extend(norm.residual.as_ref().map(|residual| ("dresidual", flat(residual))));
+            others.push(("dfilter", flat(&filter)));
+            let mut values = values(y, &x, &others);
             values.push(("mean", statistics.mean.as_vec()));
             values.push(("variance", statistics.var.as_vec()));
             Ok(values)

@@ -12,6 +12,9 @@ const LARGE: usize = 1 << 20;
 /// Of every large block, so that no vector register straddles two cache lines.
 const ALIGN: usize = 64;
 
+/// Blocks from this size on begin at a huge page.
+const HUGE_PAGE: usize = 2 << 20;
+
 /// Idle blocks at most; a step of a deep network leaves some hundreds.
 const SLOTS: usize = 1024;
 
@@ -97,7 +100,18 @@ impl Block {
 
 /// How a block of so many bytes is allocated, if it is large.
 fn large(size: usize) -> Option<Layout> {
-    Layout::from_size_align(size, ALIGN).ok().filter(|layout| layout.size() >= LARGE)
+    let align = if size < HUGE_PAGE { ALIGN } else { HUGE_PAGE };
+    Layout::from_size_align(size, align).ok().filter(|layout| layout.size() >= LARGE)
+}
+
+/// Asks the system for huge pages, of which a block needs fewer entries in the processor's table of pages.
+fn prefer_huge_pages(address: *mut u8, size: usize) {
+    #[cfg(target_os = "linux")]
+    if !address.is_null() && size >= HUGE_PAGE {
+        // SAFETY: the block was just allocated, begins at a page, and advice changes no content. An error
+        // means that the advice is not taken.
+        let _ = unsafe { libc::madvise(address.cast(), size, libc::MADV_HUGEPAGE) };
+    }
 }
 
 /// That layout, where it serves the request.
@@ -116,8 +130,12 @@ unsafe impl GlobalAlloc for Recycler {
             return unsafe { System.alloc(request) };
         };
         let idle = self.blocks().take(layout.size());
-        // SAFETY: the size is not zero.
-        idle.unwrap_or_else(|| unsafe { System.alloc(layout) })
+        idle.unwrap_or_else(|| {
+            // SAFETY: the size is not zero.
+            let address = unsafe { System.alloc(layout) };
+            prefer_huge_pages(address, layout.size());
+            address
+        })
     }
 
     unsafe fn alloc_zeroed(&self, request: Layout) -> *mut u8 {
@@ -125,12 +143,12 @@ unsafe impl GlobalAlloc for Recycler {
             // SAFETY: the caller's promise.
             return unsafe { System.alloc_zeroed(request) };
         };
-        let Some(address) = self.blocks().take(layout.size()) else {
-            // SAFETY: the size is not zero.
-            return unsafe { System.alloc_zeroed(layout) };
-        };
-        // SAFETY: the block has that many bytes, and is the caller's alone from here on.
-        unsafe { address.write_bytes(0, layout.size()) };
+        // SAFETY: the caller's promise is the same.
+        let address = unsafe { self.alloc(request) };
+        if !address.is_null() {
+            // SAFETY: the block has that many bytes, and is the caller's alone.
+            unsafe { address.write_bytes(0, layout.size()) };
+        }
         address
     }
 

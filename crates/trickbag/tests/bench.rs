@@ -57,6 +57,15 @@ fn json_has_all_that_was_measured() {
     assert_eq!(found["step_ms"].as_array().unwrap().len(), 2);
     assert!(found["loss"].as_f64() > Some(0.0), "{found}");
 
+    let work = json!({ "work": "step", "precision": "bf16" });
+    let found = check(&format!("step --precision bf16 --profile {small}"), None, work);
+    let operators = found["operators"].as_array().unwrap();
+    let named = |name: &str| operators.iter().find(|operator| operator["name"] == name);
+    let stem = named("conv 3x3 8x8x3 to 8x8x16 forward").unwrap();
+    assert_eq!(stem["calls_per_step"], 1.0, "{stem}");
+    assert!(stem["gflop_per_second"].as_f64() > Some(0.0), "{stem}");
+    assert!(named("conv 3x3 8x8x3 to 8x8x16 backward input").is_none(), "images are data");
+
     let work =
         json!({ "work": "infer", "model": "resnet18-cifar", "isa": "portable", "loss": null });
     check(&format!("infer --model resnet18-cifar {small}"), Some("portable"), work);
