@@ -106,8 +106,11 @@ fn large(size: usize) -> Option<Layout> {
 
 /// Asks the system for huge pages, of which a block needs fewer entries in the processor's table of pages.
 fn prefer_huge_pages(address: *mut u8, size: usize) {
-    #[cfg(target_os = "linux")]
-    if !address.is_null() && size >= HUGE_PAGE {
+    if address.is_null() || size < HUGE_PAGE {
+        return;
+    }
+    #[cfg(all(target_os = "linux", not(miri)))]
+    {
         // SAFETY: the block was just allocated, begins at a page, and advice changes no content. An error
         // means that the advice is not taken.
         let _ = unsafe { libc::madvise(address.cast(), size, libc::MADV_HUGEPAGE) };
