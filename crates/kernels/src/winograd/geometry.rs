@@ -126,8 +126,7 @@ impl Geometry {
 
     /// The pixels that a tile sees of the source.
     pub(crate) fn seen(&self, tile: Tile) -> Patch {
-        let inputs = IN;
-        Patch::new(self.source, tile, self.padding, inputs)
+        Patch::new(self.source, tile, self.padding, IN)
     }
 
     /// The pixels of a tile in the destination.
@@ -139,7 +138,7 @@ impl Geometry {
 /// A square of pixels, some of which may lie outside of the image.
 #[derive(Debug, Clone)]
 pub(crate) struct Patch {
-    /// Where the first pixel would begin that lies inside, were the square to begin there.
+    /// Where the first of its pixels that lie inside begins.
     start: usize,
     row_len: usize,
     channels: usize,
