@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A number format that the kernels compute in.
-trait Number: Dtype + Pooled {
+pub(crate) trait Number: Dtype + Pooled {
     /// The kernels' name for it.
     type Element: kernels::Element;
 
@@ -421,8 +421,8 @@ impl<E: Number> Norm<E> {
             },
         )
         .map_err(checked)?;
-        add_narrowed(grads.get_or_alloc_mut(scale)?, &dscale);
-        add_narrowed(grads.get_or_alloc_mut(shift)?, &dshift);
+        add_narrowed(grads.get_or_alloc_mut(scale)?, dscale);
+        add_narrowed(grads.get_or_alloc_mut(shift)?, dshift);
         Ok(())
     }
 }
@@ -559,7 +559,7 @@ fn wide<E: Number>(vector: &Vector<E, Cpu>) -> Vec<f32> {
 }
 
 /// Adds to a gradient, rounding each sum once.
-fn add_narrowed<E: Number>(gradient: &mut [E], terms: &[f32]) {
+pub(crate) fn add_narrowed<E: Number>(gradient: &mut [E], terms: impl IntoIterator<Item = f32>) {
     for (sum, term) in E::elements_mut(gradient).iter_mut().zip(terms) {
         *sum = kernels::Element::from_f32(kernels::Element::to_f32(*sum) + term);
     }

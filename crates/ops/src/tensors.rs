@@ -3,6 +3,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 
+use crate::cpu::add_narrowed;
 use crate::{Bf16, Descent, Error};
 
 /// A device that has tensors of the number format `E`, and `f32` beside.
@@ -82,7 +83,7 @@ impl Tensors<Bf16> for Cpu {
         tape.add_backward_op(move |grads| {
             let dy = grads.get_or_alloc_mut(&y_ghost)?[0].to_f32();
             let dx = gradient.as_vec().into_iter().map(|g| g * dy);
-            accumulate(grads.get_or_alloc_mut(&x_ghost)?, dx);
+            add_narrowed(grads.get_or_alloc_mut(&x_ghost)?, dx);
             Ok(())
         });
         Ok(y.put_tape(tape))
@@ -101,12 +102,5 @@ pub(crate) fn check_gradient<S: Shape>(found: &S, expected: &S) -> Result<(), Er
         false => {
             Err(Error::operand("gradient", found.concrete().as_ref(), expected.concrete().as_ref()))
         }
-    }
-}
-
-/// Adds to a gradient, rounding each sum once.
-fn accumulate(gradient: &mut [Bf16], terms: impl Iterator<Item = f32>) {
-    for (sum, term) in gradient.iter_mut().zip(terms) {
-        *sum = Bf16::from_f32(sum.to_f32() + term);
     }
 }

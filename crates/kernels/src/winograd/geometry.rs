@@ -165,6 +165,11 @@ impl Patch {
         }
     }
 
+    /// The same pixels, counted from `start` numbers after the image batch's first.
+    pub(crate) fn after(self, start: usize) -> Self {
+        Self { start: self.start - start, ..self }
+    }
+
     /// Whether all `size` x `size` pixels lie inside.
     pub(crate) fn is_whole(&self, size: usize) -> bool {
         self.rows.len() == size && self.columns.len() == size

@@ -63,20 +63,19 @@ impl<E: Stored> Correlate<'_, E> {
         let start = self.band.first(self.geometry.destination);
         let blocks = self.geometry.destination.channels / LANES;
         for (tile, products) in tiles.iter().zip(self.scratch.destination.chunks_exact(blocks)) {
-            let patch = self.geometry.covered(*tile);
+            let patch = self.geometry.covered(*tile).after(start);
             for (block, products) in products.iter().enumerate() {
-                let mut m = [[L::splat(0.0); IN]; IN];
-                for i in 0..IN {
-                    for j in 0..IN {
-                        m[i][j] = L::load(&products[i * IN + j]);
+                let mut y = transform::Result::apply_both(load_transformed::<L>(products));
+                let to = &mut self.destination[block * LANES..];
+                if self.write == Write::Add {
+                    let old = load::<L, E, OUT>(&patch, to);
+                    for i in 0..OUT {
+                        for j in 0..OUT {
+                            y[i][j] = y[i][j].add(old[i][j]);
+                        }
                     }
                 }
-                let y = transform::Result::apply_both(m);
-                let to = &mut self.destination[block * LANES..];
-                match self.write {
-                    Write::Overwrite => overwrite::<L, E>(&patch, start, y, to),
-                    Write::Add => add::<L, E>(&patch, start, y, to),
-                }
+                overwrite::<L, E>(&patch, y, to);
             }
         }
     }
@@ -128,13 +127,7 @@ impl<E: Stored> WeightGradient<'_, E> {
         let weight = self.scratch.weight.chunks_exact(channels);
         for (to, weight) in self.sums.chunks_exact_mut(TAPS * channels).zip(weight) {
             for (channel, sums) in weight.iter().enumerate() {
-                let mut du = [[L::splat(0.0); IN]; IN];
-                for i in 0..IN {
-                    for j in 0..IN {
-                        du[i][j] = L::load(&sums[i * IN + j]);
-                    }
-                }
-                let dw = transform::WeightGradient::apply_both(du);
+                let dw = transform::WeightGradient::apply_both(load_transformed::<L>(sums));
                 for tap in 0..TAPS {
                     dw[tap / 3][tap % 3].store(&mut to[tap * channels + channel]);
                 }
@@ -208,39 +201,31 @@ fn store<L: Lanes>(values: [[L; IN]; IN], to: &mut Transformed) {
     }
 }
 
-/// Stores the pixels that lie inside; `to` begins `start` numbers after the image batch.
 #[inline(always)]
-fn overwrite<L: Lanes, E: Stored>(patch: &Patch, start: usize, y: [[L; OUT]; OUT], to: &mut [E]) {
+fn load_transformed<L: Lanes>(from: &Transformed) -> [[L; IN]; IN] {
+    let mut values = [[L::splat(0.0); IN]; IN];
+    for i in 0..IN {
+        for j in 0..IN {
+            values[i][j] = L::load(&from[i * IN + j]);
+        }
+    }
+    values
+}
+
+/// Stores the pixels that lie inside.
+#[inline(always)]
+fn overwrite<L: Lanes, E: Stored>(patch: &Patch, y: [[L; OUT]; OUT], to: &mut [E]) {
     if patch.is_whole(OUT) {
         for i in 0..OUT {
             for j in 0..OUT {
-                y[i][j].store_part(&mut to[patch.at(i, j) - start..][..LANES]);
+                y[i][j].store_part(&mut to[patch.at(i, j)..][..LANES]);
             }
         }
         return;
     }
     for i in patch.rows.clone() {
         for j in patch.columns.clone() {
-            y[i][j].store_part(&mut to[patch.at(i, j) - start..][..LANES]);
+            y[i][j].store_part(&mut to[patch.at(i, j)..][..LANES]);
         }
     }
-}
-
-/// Adds to the pixels that lie inside.
-#[inline(always)]
-fn add<L: Lanes, E: Stored>(patch: &Patch, start: usize, mut y: [[L; OUT]; OUT], to: &mut [E]) {
-    if patch.is_whole(OUT) {
-        for i in 0..OUT {
-            for j in 0..OUT {
-                y[i][j] = y[i][j].add(L::load_padded(&to[patch.at(i, j) - start..][..LANES]));
-            }
-        }
-    } else {
-        for i in patch.rows.clone() {
-            for j in patch.columns.clone() {
-                y[i][j] = y[i][j].add(L::load_padded(&to[patch.at(i, j) - start..][..LANES]));
-            }
-        }
-    }
-    overwrite::<L, E>(patch, start, y, to);
 }

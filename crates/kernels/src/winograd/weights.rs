@@ -59,7 +59,7 @@ impl<E: Stored> Kernel for Pack<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let depth = self.panel.len() / (POINTS);
+        let depth = self.panel.len() / POINTS;
         for k in 0..depth {
             let mut w = [[L::splat(0.0); 3]; 3];
             for (tap, w) in w.as_flattened_mut().iter_mut().enumerate() {
