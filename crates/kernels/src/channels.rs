@@ -108,14 +108,16 @@ impl Channels {
     }
 }
 
-/// Packs a block's weights for each of the taps and the factors of the source channels; the columns
-/// that the block lacks are zeros.
+/// Packs the weights of blocks that follow each other, for each of the taps and the factors of the
+/// source channels; the columns that a block lacks are zeros.
 pub(crate) struct Pack<'a, E: Stored, T> {
     pub(crate) channels: Channels,
-    pub(crate) block: &'a Block,
+    pub(crate) blocks: &'a [Block],
     pub(crate) weight: &'a [E],
     pub(crate) taps: T,
-    pub(crate) panel: &'a mut [[E::Factor; LANES]],
+    /// Rows of a block.
+    pub(crate) depth: usize,
+    pub(crate) panels: &'a mut [[E::Factor; LANES]],
 }
 
 impl<E: Stored, T: Iterator<Item = usize>> Kernel for Pack<'_, E, T> {
@@ -123,20 +125,33 @@ impl<E: Stored, T: Iterator<Item = usize>> Kernel for Pack<'_, E, T> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { channels, block, .. } = self;
-        let rows = self.panel.chunks_exact_mut(channels.factors::<E>());
-        for (tap, rows) in self.taps.zip(rows) {
-            let weight = &self.weight[tap * channels.tap_len + block.weight..];
-            let weight = weight.chunks(channels.row_len);
+        let Self { channels, blocks, weight, depth, panels, .. } = self;
+        let factors = channels.factors::<E>();
+        for (nth, tap) in self.taps.enumerate() {
+            let weight = &weight[tap * channels.tap_len..];
             if (channels.mix, channels.direction) == (Mix::Group, Direction::Backward) {
-                for (column, weight) in weight.take(block.columns).enumerate() {
-                    let factors = weight[..channels.depth].chunks(E::SPAN).map(E::factor);
-                    rows.iter_mut().zip(factors).for_each(|(row, factor)| row[column] = factor);
+                for (block, panel) in blocks.iter().zip(panels.chunks_exact_mut(depth)) {
+                    let rows = &mut panel[nth * factors..][..factors];
+                    let weight = weight[block.weight..].chunks(channels.row_len);
+                    for (column, weight) in weight.take(block.columns).enumerate() {
+                        let factors = weight[..channels.depth].chunks(E::SPAN).map(E::factor);
+                        rows.iter_mut().zip(factors).for_each(|(row, factor)| row[column] = factor);
+                    }
                 }
-            } else {
-                let weight = weight.take(channels.depth);
-                let mut weight = weight.map(|weight| &weight[..block.columns]);
-                rows.iter_mut().for_each(|row| E::weave::<L>(&mut weight, row));
+                continue;
+            }
+            // Row by row, which is how they lie.
+            for factor in 0..factors {
+                let channel = factor * E::SPAN..channels.depth.min((factor + 1) * E::SPAN);
+                for (block, panel) in blocks.iter().zip(panels.chunks_exact_mut(depth)) {
+                    let row = |channel: usize| {
+                        &weight[channel * channels.row_len + block.weight..][..block.columns]
+                    };
+                    E::weave::<L>(
+                        &mut channel.clone().map(row),
+                        &mut panel[nth * factors + factor],
+                    );
+                }
             }
         }
     }

@@ -24,6 +24,9 @@ const MIN_BANDS: usize = 8;
 /// From so many blocks on it pays to copy sources that would alias in the cache.
 const MANY_BLOCKS: usize = 8;
 
+/// So many blocks' weights are packed at once, to read more than a cache line of each row.
+const PACKED_BLOCKS: usize = 8;
+
 /// Numbers in a small destination: for it, weights are read where they lie, and the threads share
 /// blocks instead of pixels.
 const SMALL_LEN: usize = 32 * 1024;
@@ -115,12 +118,16 @@ fn pack<E: Stored>(
     // There are no taps if every window lies in the padding and nothing flows back.
     let depth = rows.kernel.len() * columns.kernel.len() * channels.factors::<E>();
     let mut panels = vec![[E::Factor::default(); LANES]; blocks.len() * depth];
-    panels.par_chunks_exact_mut(depth.max(1)).zip(blocks).for_each(|(panel, block)| {
+    if depth == 0 {
+        return panels;
+    }
+    let shares = panels.par_chunks_mut(PACKED_BLOCKS * depth);
+    shares.zip(blocks.par_chunks(PACKED_BLOCKS)).for_each(|(panels, blocks)| {
         let taps = rows
             .kernel
             .iter()
             .flat_map(|&row| columns.kernel.iter().map(move |column| row * kernel_width + column));
-        isa.run(Pack { channels, block, weight, taps, panel });
+        isa.run(Pack { channels, blocks, weight, taps, depth, panels });
     });
     panels
 }

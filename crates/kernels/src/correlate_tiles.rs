@@ -1,5 +1,6 @@
 //! The inner loops of convolution and of its input's gradient: the sums of a tile of pixels and
-//! sixteen channels are held in registers, and every number that is loaded is used for all of it.
+//! sixteen or thirty-two channels are held in registers, and every number that is loaded is used for
+//! all of it.
 
 use crate::Write;
 use crate::channels::{Block, Mix};
@@ -35,9 +36,12 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
         match self.mix {
             // The weights of a block stay in the cache while all pixels pass by.
             Mix::Group => {
-                for block in 0..self.blocks.len() {
-                    let (lattices, images) = (self.lattices, self.images);
-                    self.tiles(block).group::<L>(lattices, images);
+                let (lattices, images) = (self.lattices, self.images);
+                let mut first = 0;
+                while first < self.blocks.len() {
+                    let blocks = self.joined::<L>(first);
+                    self.tiles(first).group::<L>(lattices, images, blocks);
+                    first += blocks;
                 }
             }
             // All weights are few: the pixels stay.
@@ -55,11 +59,23 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
 }
 
 impl<E: Stored> Correlate<'_, E> {
+    /// How many blocks from this one on are computed at once: two, if there are registers enough, and
+    /// both are whole and see the same.
+    fn joined<L: Lanes>(&self, index: usize) -> usize {
+        let alike =
+            |a: &Block, b: &Block| (a.source, a.columns, b.columns) == (b.source, LANES, LANES);
+        match &self.blocks[index..] {
+            [a, b, ..] if L::REGISTERS > TILE_PIXELS && alike(a, b) => 2,
+            _ => 1,
+        }
+    }
+
     #[inline(always)]
     fn tiles(&mut self, index: usize) -> Tiles<'_, E> {
         let block = &self.blocks[index];
         Tiles {
             write: self.write,
+            source_is: if index == 0 { Nearness::Far } else { Nearness::Near },
             columns: block.columns,
             weights: self.weights.from(index),
             source: &self.source[block.source..],
@@ -83,6 +99,21 @@ impl<'a, E: Stored> Weights<'a, E> {
     pub(crate) fn from(self, block: usize) -> Self {
         Self { rows: &self.rows[block * self.block..], ..self }
     }
+
+    /// For each of the first blocks: the rows of `len` factors, from the `first` on.
+    #[inline(always)]
+    fn panels<const BLOCKS: usize>(
+        self,
+        first: usize,
+        len: usize,
+    ) -> [&'a [[E::Factor; LANES]]; BLOCKS] {
+        let mut panels = [&self.rows[..0]; BLOCKS];
+        for (block, panel) in panels.iter_mut().enumerate() {
+            let rows = &self.rows[block * self.block + first * self.step..];
+            *panel = &rows[..(len * self.step).min(rows.len())];
+        }
+        panels
+    }
 }
 
 impl<E: Stored> Clone for Weights<'_, E> {
@@ -93,9 +124,17 @@ impl<E: Stored> Clone for Weights<'_, E> {
 
 impl<E: Stored> Copy for Weights<'_, E> {}
 
-/// The tiles of one block of destination channels.
+/// Whether the source was read shortly before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Nearness {
+    Far,
+    Near,
+}
+
+/// The tiles of one block of destination channels, or of two.
 struct Tiles<'a, E: Stored> {
     write: Write,
+    source_is: Nearness,
     columns: usize,
     /// They begin at the block's.
     weights: Weights<'a, E>,
@@ -107,44 +146,73 @@ struct Tiles<'a, E: Stored> {
 
 impl<E: Stored> Tiles<'_, E> {
     #[inline(always)]
-    fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize) {
-        let largest = if L::REGISTERS > TILE_PIXELS { TILE_PIXELS } else { FEW_PIXELS };
+    fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize, blocks: usize) {
+        let largest = if L::REGISTERS > TILE_PIXELS { TILE_PIXELS / blocks } else { FEW_PIXELS };
         for lattice in lattices {
-            for pixels in lattice.pixels(images).chunks(largest) {
-                match (largest, pixels.len()) {
-                    (TILE_PIXELS, 9..) => self.group_tile::<L, TILE_PIXELS>(lattice, pixels),
-                    (TILE_PIXELS, 5..) => self.group_tile::<L, 8>(lattice, pixels),
-                    _ => self.group_tile::<L, FEW_PIXELS>(lattice, pixels),
+            let mut rest = lattice.pixels(images);
+            while !rest.is_empty() {
+                let (pixels, after) = rest.split_at(largest.min(rest.len()));
+                rest = after;
+                match (blocks, pixels.len()) {
+                    (1, 9..) => self.group_tile::<L, 16, 1>(lattice, pixels, after),
+                    (1, 5..) => self.group_tile::<L, 8, 1>(lattice, pixels, after),
+                    (1, _) => self.group_tile::<L, 4, 1>(lattice, pixels, after),
+                    (_, 5..) => self.group_tile::<L, 8, 2>(lattice, pixels, after),
+                    _ => self.group_tile::<L, 4, 2>(lattice, pixels, after),
                 }
             }
         }
     }
 
-    /// Computes up to `PIXELS` pixels; where there are fewer, the last one is repeated.
+    /// Computes up to `PIXELS` pixels of `BLOCKS` blocks; where there are fewer pixels, the last one is
+    /// repeated. Those of `after` are next.
     #[inline(always)]
-    fn group_tile<L: Lanes, const PIXELS: usize>(&mut self, lattice: &Lattice, pixels: &[Pixel]) {
-        let mut sums = [L::splat(0.0); PIXELS];
-        // Slices of one length: what is checked for the first need not be checked for the others.
-        let mut sources = [&self.source[..0]; PIXELS];
-        for (i, source) in sources.iter_mut().enumerate() {
+    fn group_tile<L: Lanes, const PIXELS: usize, const BLOCKS: usize>(
+        &mut self,
+        lattice: &Lattice,
+        pixels: &[Pixel],
+        after: &[Pixel],
+    ) {
+        let reach = lattice.reach / E::SPAN;
+        let mut rows = [E::factors(self.source).as_ptr(); PIXELS];
+        for (i, row) in rows.iter_mut().enumerate() {
             let pixel = pixels[i.min(pixels.len() - 1)];
-            *source = &self.source[pixel.source..][..lattice.reach];
-        }
-        for run in &lattice.runs {
-            let (len, step) = (run.len / E::SPAN, self.weights.step);
-            let mut rows = [&[][..]; PIXELS];
-            for (row, source) in rows.iter_mut().zip(&sources) {
-                *row = &E::factors(&source[run.source..])[..len];
+            *row = E::factors(&self.source[pixel.source..])[..reach].as_ptr();
+            for block in 0..BLOCKS {
+                L::expect_write(&self.destination[pixel.destination + block * LANES..]);
             }
-            let weights = self.weights.rows[run.weight / E::SPAN * step..].chunks(step);
-            for (k, weights) in (0..len).zip(weights) {
-                let weights = E::Factor::load::<L>(&weights[0]);
-                for (sum, row) in sums.iter_mut().zip(&rows) {
-                    *sum = E::Factor::mul_add(row[k].splat(), weights, *sum);
+        }
+        let mut sums = [[L::splat(0.0); PIXELS]; BLOCKS];
+        for run in &lattice.runs {
+            let (first, len) = (run.source / E::SPAN, run.len / E::SPAN);
+            assert!(first + len <= reach, "{run:?} ends behind {reach}");
+            let panels = self.weights.panels::<BLOCKS>(run.weight / E::SPAN, len);
+            let step = self.weights.step;
+            let ahead = match (self.source_is, &lattice.runs[..]) {
+                // Where there are more runs, the next tile sees much of what this one sees.
+                (Nearness::Far, [_]) => &after[..PIXELS.min(after.len())],
+                _ => &[],
+            };
+            for done in (0..len).step_by(LANES) {
+                for pixel in ahead {
+                    L::expect_read(&self.source[pixel.source + done * E::SPAN..]);
+                }
+                for k in done..len.min(done + LANES) {
+                    for (panel, sums) in panels.iter().zip(&mut sums) {
+                        let weights = E::Factor::load::<L>(&panel[k * step]);
+                        for (sum, row) in sums.iter_mut().zip(&rows) {
+                            // SAFETY: each row is the start of a slice of `reach` factors, and
+                            // `first + k` is below `first + len`, which is not above `reach`.
+                            let factor = unsafe { &*row.add(first + k) };
+                            *sum = E::Factor::mul_add(factor.splat(), weights, *sum);
+                        }
+                    }
                 }
             }
         }
-        self.store(sums, pixels);
+        for (block, sums) in sums.into_iter().enumerate() {
+            self.store(block, sums, pixels);
+        }
     }
 
     #[inline(always)]
@@ -162,13 +230,20 @@ impl<E: Stored> Tiles<'_, E> {
                 *sum = source.mul_add(weights, *sum);
             }
         }
-        self.store(sums, pixels);
+        self.store(0, sums, pixels);
     }
 
+    /// Stores the sums of a block, counted from the tiles' first.
     #[inline(always)]
-    fn store<L: Lanes, const PIXELS: usize>(&mut self, sums: [L; PIXELS], pixels: &[Pixel]) {
-        for (sum, pixel) in sums.into_iter().zip(pixels) {
-            let to = &mut self.destination[pixel.destination..][..self.columns];
+    fn store<L: Lanes, const PIXELS: usize>(
+        &mut self,
+        block: usize,
+        sums: [L; PIXELS],
+        pixels: &[Pixel],
+    ) {
+        for (i, sum) in sums.into_iter().enumerate() {
+            let Some(pixel) = pixels.get(i) else { return };
+            let to = &mut self.destination[pixel.destination + block * LANES..][..self.columns];
             let sum = match self.write {
                 Write::Overwrite => sum,
                 Write::Add => sum.add(L::load_padded(to)),

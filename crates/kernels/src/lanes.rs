@@ -28,6 +28,12 @@ pub trait Lanes: Copy {
 
     fn splat(value: f32) -> Self;
     fn load(from: &[f32; LANES]) -> Self;
+    /// Asks for the first number's cache line, which is to be written soon.
+    #[inline(always)]
+    fn expect_write<T>(_to: &[T]) {}
+    /// Asks for the first number's cache line, which is to be read later.
+    #[inline(always)]
+    fn expect_read<T>(_from: &[T]) {}
     /// Loads fewer than sixteen numbers, and zeros for the others.
     fn load_short(from: &[f32]) -> Self;
     fn store(self, to: &mut [f32; LANES]);

@@ -21,9 +21,6 @@ const TASKS: usize = 16;
 /// have no more numbers than this. Otherwise there are fewer bands, and tasks also divide the weight.
 const SUMS_LEN: usize = 512 * 1024;
 
-/// So many blocks at least share what is loaded of the sources.
-const MIN_BLOCKS: usize = 4;
-
 /// Everything that does not change from task to task.
 struct Pass<'a, E> {
     isa: Isa,
@@ -84,11 +81,16 @@ impl Part {
     }
 }
 
-/// Divides the weight into about `parts` parts.
+/// Divides the weight into about `parts` parts, such that each reads as few rows and columns as it can.
 fn parts(parts: usize, rows: usize, blocks: usize) -> Vec<Part> {
-    let block_shares = parts.isqrt().min(blocks / MIN_BLOCKS).max(1);
-    let block_share = blocks.div_ceil(block_shares);
-    let row_share = rows.div_ceil(parts / block_shares).next_multiple_of(LANES);
+    let groups = rows.div_ceil(LANES);
+    let share = |block_shares: usize| {
+        [groups.div_ceil(parts / block_shares), blocks.div_ceil(block_shares)]
+    };
+    let divisors = (1..=parts).filter(|&shares| parts.is_multiple_of(shares));
+    let best = divisors.map(share).min_by_key(|[groups, blocks]| groups + blocks);
+    let [groups, block_share] = best.unwrap_or([groups, blocks]);
+    let row_share = groups * LANES;
     let shares = |len: usize, share: usize| {
         (0..len).step_by(share).map(move |first| first..len.min(first + share))
     };

@@ -48,9 +48,15 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        for pixels in self.pixels.chunks(CHUNK_PIXELS) {
+        let mut rest = self.pixels;
+        while !rest.is_empty() {
+            let (pixels, after) = rest.split_at(CHUNK_PIXELS.min(rest.len()));
+            rest = after;
             match self.mix {
-                Mix::Group => self.group_blocks::<L>(pixels),
+                Mix::Group => {
+                    let next = &rest[..CHUNK_PIXELS.min(rest.len())];
+                    self.group_blocks::<L>(pixels, next);
+                }
                 Mix::Same => {
                     for block in 0..self.blocks.len() {
                         self.same_rows::<L>(pixels, block);
@@ -63,7 +69,7 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
 
 impl<E: Stored> WeightGradient<'_, E> {
     #[inline(always)]
-    fn group_blocks<L: Lanes>(&mut self, pixels: &[Pixel]) {
+    fn group_blocks<L: Lanes>(&mut self, pixels: &[Pixel], next: &[Pixel]) {
         let mut copy = [[E::Factor::default(); LANES]; CHUNK_PIXELS];
         let copy = &mut copy[..pixels.len().div_ceil(E::SPAN)];
         self.load_gradients::<L>(pixels, copy.len());
@@ -71,7 +77,7 @@ impl<E: Stored> WeightGradient<'_, E> {
         for group in self.blocks.chunk_by(|a, b| a.source == b.source) {
             let blocks = first..first + group.len();
             first = blocks.end;
-            self.group_rows::<L>(pixels, group[0].source, blocks, copy);
+            self.group_rows::<L>(pixels, next, group[0].source, blocks, copy);
         }
     }
 
@@ -79,35 +85,50 @@ impl<E: Stored> WeightGradient<'_, E> {
     #[inline(always)]
     fn load_gradients<L: Lanes>(&mut self, pixels: &[Pixel], factors: usize) {
         self.gradients.resize(self.blocks.len() * factors, [E::Factor::default(); LANES]);
-        for (block, panel) in self.blocks.iter().zip(self.gradients.chunks_exact_mut(factors)) {
-            let row = |pixel: &Pixel| &self.dy[pixel.destination + block.destination..];
-            let mut rows = pixels.iter().map(row);
-            panel.iter_mut().for_each(|factors| E::weave::<L>(&mut rows, factors));
+        // Pixel by pixel, which is how they lie.
+        for (k, pixels) in pixels.chunks(E::SPAN).enumerate() {
+            for (block, panel) in self.blocks.iter().zip(self.gradients.chunks_exact_mut(factors)) {
+                let row = |pixel: &Pixel| &self.dy[pixel.destination + block.destination..];
+                E::weave::<L>(&mut pixels.iter().map(row), &mut panel[k]);
+            }
         }
     }
 
+    /// Those of `next` are the pixels that come after.
     #[inline(always)]
     fn group_rows<L: Lanes>(
         &mut self,
         pixels: &[Pixel],
+        next: &[Pixel],
         channel: usize,
         blocks: Range<usize>,
         copy: &mut [[E::Factor; LANES]],
     ) {
         let factors = copy.len();
+        // Each tile asks for its share of what the next pixels will need.
+        let dy_share = next.len().div_ceil(self.rows.len().div_ceil(LANES)).max(1);
+        let source_share = next.len().div_ceil(blocks.len()).max(1);
         for run in self.runs {
             for done in (0..run.len).step_by(LANES) {
-                let source = &self.source[channel + run.source + done..];
-                let (source, offsets) = match E::single_factors(source) {
+                let source_of_run = &self.source[channel + run.source + done..];
+                let (source, offsets) = match E::single_factors(source_of_run) {
                     Some(source) if blocks.len() < MANY_BLOCKS => (source, pixels),
                     _ => {
-                        let mut rows = pixels.iter().map(|pixel| &source[pixel.source..]);
+                        let mut rows = pixels.iter().map(|pixel| &source_of_run[pixel.source..]);
                         copy.iter_mut().for_each(|factors| E::weave::<L>(&mut rows, factors));
                         (copy.as_flattened(), &COPIED[..factors])
                     }
                 };
                 let row = run.weight + done - self.rows.start;
                 for block in blocks.clone() {
+                    for pixel in next.chunks(dy_share).nth(row / LANES).unwrap_or_default() {
+                        let channel = self.blocks[block].destination;
+                        L::expect_read(&self.dy[pixel.destination + channel..]);
+                    }
+                    let nth = block - blocks.start;
+                    for pixel in next.chunks(source_share).nth(nth).unwrap_or_default() {
+                        L::expect_read(&source_of_run[pixel.source..]);
+                    }
                     let gradients = &self.gradients[block * factors..][..factors];
                     let sums = &mut self.sums[block * self.rows.len() + row..];
                     let sums = &mut sums[..LANES.min(run.len - done)];

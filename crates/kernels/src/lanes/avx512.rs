@@ -96,6 +96,18 @@ impl<D: Dot> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
+    fn expect_write<T>(to: &[T]) {
+        // SAFETY: as the module says; a prefetch may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn expect_read<T>(from: &[T]) {
+        // SAFETY: as the module says; a prefetch may name any address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
     fn load_short(from: &[f32]) -> Self {
         let mask = (1 << from.len().min(LANES - 1)) - 1;
         // SAFETY: as the module says; the mask has one bit for each number of the slice.
