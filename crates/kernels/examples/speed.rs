@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use trickbag_kernels::{
     Activation, AvgPool, Conv, Divisor, Element, Error, ImageShape, Linear, MaxPool, Momentum,
-    NormFlow, NormGradients, Rounding, SgdStep, Statistics, Window, Write, batch_norm,
+    NormFlow, NormGradients, Passed, Rounding, SgdStep, Statistics, Window, Write, batch_norm,
     batch_norm_backward, batch_norm_stats, bf16, global_avg_pool, global_avg_pool_backward, sgd,
 };
 
@@ -129,7 +129,8 @@ fn norm<E: Element>(name: &str, input: ImageShape) -> Result<(), Error> {
             shift: &mut dshift,
             residual: Some((write, &mut dresidual)),
         };
-        batch_norm_backward(&x, &y, &stats, &scale, eps, activation, Statistics::Batch, gradients)
+        let (passed, statistics) = (Passed::Output(&y[..]), Statistics::Batch);
+        batch_norm_backward(&x, passed, &stats, &scale, eps, activation, statistics, gradients)
     };
     let adding = seconds(|| {
         let flow = NormFlow::Across { dy: &residual, write: Write::Add, dx: &mut dx };

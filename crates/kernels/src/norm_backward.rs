@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::error::check_lengths;
 use crate::lanes::LANES;
 use crate::norm::{check_rows, chunk_len, inverse_deviation, slope};
-use crate::norm_rows::{Differentiate, Feedback, GradientSums};
+use crate::norm_rows::{Differentiate, Feedback, Gate, GradientSums};
 use crate::{Activation, BatchStats, Element, Error, Isa, Write};
 
 /// Whether the statistics were functions of `x`.
@@ -33,6 +33,16 @@ pub enum NormFlow<'a, E> {
     InPlace(&'a mut [E]),
 }
 
+/// What says where the ReLU passed; no matter without one.
+#[derive(Debug, Clone, Copy)]
+pub enum Passed<'a, E> {
+    /// The output of the forward pass.
+    Output(&'a [E]),
+    /// The shift that the forward pass was given, if it had no residual: then the sign of the output
+    /// is found again from `x`, which is read anyway.
+    Shift(&'a [f32]),
+}
+
 /// Where [`batch_norm_backward`] puts its results.
 #[derive(Debug)]
 pub struct NormGradients<'a, E> {
@@ -46,8 +56,8 @@ pub struct NormGradients<'a, E> {
     pub residual: Option<(Write, &'a mut [E])>,
 }
 
-/// Writes the gradients of [`batch_norm`](crate::batch_norm)'s operands, given its input `x`, its output `y` (which says
-/// where the ReLU passed) and, in `gradients`, the gradient of the output.
+/// Writes the gradients of [`batch_norm`](crate::batch_norm)'s operands, given its input `x`, what says where the
+/// ReLU passed and, in `gradients`, the gradient of the output.
 ///
 /// # Errors
 ///
@@ -55,7 +65,7 @@ pub struct NormGradients<'a, E> {
 #[expect(clippy::too_many_arguments, reason = "the operands of one fused operator")]
 pub fn batch_norm_backward<E: Element>(
     x: &[E],
-    y: &[E],
+    passed: Passed<'_, E>,
     stats: &BatchStats,
     scale: &[f32],
     eps: f32,
@@ -70,7 +80,7 @@ pub fn batch_norm_backward<E: Element>(
     check_lengths(
         operator,
         &[
-            ("y", y.len(), x.len()),
+            passed.length(x.len(), channels),
             ("stats.var", stats.var.len(), channels),
             ("scale", scale.len(), channels),
             ("dy", flow.output().len(), x.len()),
@@ -80,13 +90,18 @@ pub fn batch_norm_backward<E: Element>(
             ("gradients.residual", dresidual.as_ref().map_or(x.len(), |(_, r)| r.len()), x.len()),
         ],
     )?;
-    let pass = Pass { isa: Isa::current(), x, y, mean: &stats.mean, activation };
+    let slope = slope(stats, scale, eps);
+    let gate = match (activation, passed) {
+        (Activation::Identity, _) => Gate::Open,
+        (Activation::Relu, Passed::Output(y)) => Gate::Output(y),
+        (Activation::Relu, Passed::Shift(shift)) => Gate::Again { slope: &slope, shift },
+    };
+    let pass = Pass { isa: Isa::current(), x, mean: &stats.mean, gate };
     let sums = pass.sums(flow.output());
     for (c, &(sum, product)) in sums.iter().enumerate() {
         dshift[c] += sum as f32;
         dscale[c] += product as f32 * inverse_deviation(stats.var[c], eps);
     }
-    let slope = slope(stats, scale, eps);
     let feedback = match statistics {
         Statistics::Batch => {
             let count = (x.len() / channels) as f32;
@@ -102,19 +117,18 @@ pub fn batch_norm_backward<E: Element>(
 struct Pass<'a, E> {
     isa: Isa,
     x: &'a [E],
-    y: &'a [E],
     mean: &'a [f32],
-    activation: Activation,
+    gate: Gate<'a, E>,
 }
 
 impl<E: Element> Pass<'_, E> {
     /// For each channel, the sums of [`GradientSums`].
     fn sums(&self, dy: &[E]) -> Vec<(f64, f64)> {
-        let &Self { isa, mean, activation, .. } = self;
+        let &Self { isa, mean, gate, .. } = self;
         let chunk = chunk_len(mean.len());
-        let inputs = self.x.par_chunks(chunk).zip(self.y.par_chunks(chunk));
-        let sums = |((x, y), dy)| isa.run(GradientSums { x, y, dy, mean, activation });
-        total(inputs.zip(dy.par_chunks(chunk)).map(sums).collect(), mean.len())
+        let inputs = self.x.par_chunks(chunk).zip(dy.par_chunks(chunk)).enumerate();
+        let sums = |(i, (x, dy))| isa.run(GradientSums { x, dy, mean, gate: gate.from(i * chunk) });
+        total(inputs.map(sums).collect(), mean.len())
     }
 
     /// Writes the gradients of the input and the residual.
@@ -125,7 +139,7 @@ impl<E: Element> Pass<'_, E> {
         flow: NormFlow<'_, E>,
         residual: Option<(Write, &mut [E])>,
     ) {
-        let &Self { isa, mean, activation, .. } = self;
+        let &Self { isa, mean, gate, .. } = self;
         let (dy, write, dx) = match flow {
             NormFlow::Across { dy, write, dx } => (Some(dy), write, dx),
             NormFlow::InPlace(dy) => (None, Write::Overwrite, dy),
@@ -137,21 +151,20 @@ impl<E: Element> Pass<'_, E> {
         };
         dx.par_chunks_mut(chunk).zip(residuals).enumerate().for_each(|(i, (dx, dresidual))| {
             let here = i * chunk..i * chunk + dx.len();
-            let (x, y) = (&self.x[here.clone()], &self.y[here.clone()]);
+            let (x, gate) = (&self.x[here.clone()], gate.from(here.start));
             let dy = dy.map(|dy| &dy[here]);
-            isa.run(Differentiate {
-                x,
-                y,
-                dy,
-                mean,
-                slope,
-                feedback,
-                activation,
-                write,
-                dx,
-                dresidual,
-            });
+            isa.run(Differentiate { x, dy, mean, gate, slope, feedback, write, dx, dresidual });
         });
+    }
+}
+
+impl<E> Passed<'_, E> {
+    /// What it is called, how long it is, and how long it must be.
+    fn length(&self, pixels: usize, channels: usize) -> (&'static str, usize, usize) {
+        match self {
+            Self::Output(y) => ("y", y.len(), pixels),
+            Self::Shift(shift) => ("shift", shift.len(), channels),
+        }
     }
 }
 

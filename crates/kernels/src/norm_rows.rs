@@ -32,7 +32,46 @@ impl<E: Stored> Kernel for Normalise<'_, E> {
                 if let Some(residual) = self.residual {
                     z = z.add(L::load_padded(&residual[at..]));
                 }
-                activate(z, z, self.activation).store_part(y);
+                let z = match self.activation {
+                    Activation::Identity => z,
+                    Activation::Relu => passing(z, z),
+                };
+                z.store_part(y);
+            }
+        }
+    }
+}
+
+/// Which numbers' gradients pass the activation.
+#[derive(Clone, Copy)]
+pub(crate) enum Gate<'a, E> {
+    /// All.
+    Open,
+    /// Those with a positive output.
+    Output(&'a [E]),
+    /// Those whose output was positive: the input, times the slope, plus the shift.
+    Again { slope: &'a [f32], shift: &'a [f32] },
+}
+
+impl<'a, E: Stored> Gate<'a, E> {
+    /// The gate of the numbers from this one on, which begins a pixel.
+    pub(crate) fn from(self, first: usize) -> Self {
+        match self {
+            Self::Output(y) => Self::Output(&y[first..]),
+            _ => self,
+        }
+    }
+
+    /// The gradients that pass, of the numbers from `at` on, which are channels from `channel` on with
+    /// this centred input.
+    #[inline(always)]
+    fn pass<L: Lanes>(self, dy: L, centred: L, at: usize, channel: usize) -> L {
+        match self {
+            Self::Open => dy,
+            Self::Output(y) => passing(dy, L::load_padded(&y[at..])),
+            Self::Again { slope, shift } => {
+                let slope = L::load_padded(&slope[channel..]);
+                passing(dy, centred.mul_add(slope, L::load_padded(&shift[channel..])))
             }
         }
     }
@@ -42,10 +81,9 @@ impl<E: Stored> Kernel for Normalise<'_, E> {
 /// its product with the centred input.
 pub(crate) struct GradientSums<'a, E> {
     pub(crate) x: &'a [E],
-    pub(crate) y: &'a [E],
     pub(crate) dy: &'a [E],
     pub(crate) mean: &'a [f32],
-    pub(crate) activation: Activation,
+    pub(crate) gate: Gate<'a, E>,
 }
 
 impl<E: Stored> Kernel for GradientSums<'_, E> {
@@ -63,9 +101,8 @@ impl<E: Stored> Terms<2> for GradientSums<'_, E> {
     fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 2] {
         let channel = block * LANES;
         let at = row * self.mean.len() + channel;
-        let y = L::load_padded(&self.y[at..]);
-        let dz = activate(L::load_padded(&self.dy[at..]), y, self.activation);
         let x = L::load_padded(&self.x[at..]).sub(L::load_padded(&self.mean[channel..]));
+        let dz = self.gate.pass(L::load_padded(&self.dy[at..]), x, at, channel);
         [dz, dz.mul_add(x, L::splat(0.0))]
     }
 }
@@ -80,13 +117,12 @@ pub(crate) struct Feedback {
 /// Writes the gradients of a chunk's input and residual.
 pub(crate) struct Differentiate<'a, E> {
     pub(crate) x: &'a [E],
-    pub(crate) y: &'a [E],
     /// The gradient of the output; `None` if it is what `dx` holds.
     pub(crate) dy: Option<&'a [E]>,
     pub(crate) mean: &'a [f32],
+    pub(crate) gate: Gate<'a, E>,
     pub(crate) slope: &'a [f32],
     pub(crate) feedback: Option<&'a Feedback>,
-    pub(crate) activation: Activation,
     pub(crate) write: Write,
     pub(crate) dx: &'a mut [E],
     pub(crate) dresidual: Option<(Write, &'a mut [E])>,
@@ -102,15 +138,14 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
             for (block, dx) in dx.chunks_mut(LANES).enumerate() {
                 let channel = block * LANES;
                 let at = row * channels + channel;
-                let y = L::load_padded(&self.y[at..]);
+                let mean = L::load_padded(&self.mean[channel..]);
+                let x = L::load_padded(&self.x[at..]).sub(mean);
                 let old = L::load_padded(dx);
                 let dy = self.dy.map_or(old, |dy| L::load_padded(&dy[at..]));
-                let dz = activate(dy, y, self.activation);
+                let dz = self.gate.pass(dy, x, at, channel);
                 let slope = L::load_padded(&self.slope[channel..]);
                 let mut sum = dz.mul_add(slope, kept(old, self.write));
                 if let Some(Feedback { constant, multiple }) = self.feedback {
-                    let mean = L::load_padded(&self.mean[channel..]);
-                    let x = L::load_padded(&self.x[at..]).sub(mean);
                     sum = x.mul_add(L::load_padded(&multiple[channel..]), sum);
                     sum = sum.add(L::load_padded(&constant[channel..]));
                 }
@@ -133,11 +168,8 @@ fn kept<L: Lanes>(old: L, write: Write) -> L {
     }
 }
 
-/// `value` where the activation of an output `y` lets it pass, else 0.
+/// `value` where the ReLU lets `output` pass, else 0.
 #[inline(always)]
-fn activate<L: Lanes>(value: L, y: L, activation: Activation) -> L {
-    match activation {
-        Activation::Identity => value,
-        Activation::Relu => L::select(y.passes_relu(), value, L::splat(0.0)),
-    }
+fn passing<L: Lanes>(value: L, output: L) -> L {
+    L::select(output.passes_relu(), value, L::splat(0.0))
 }

@@ -5,8 +5,8 @@ use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_kernels as kernels;
 use trickbag_kernels::{
-    Activation, AvgPool, BatchStats, Conv, Linear, MaxPool, NormFlow, NormGradients, Statistics,
-    Write,
+    Activation, AvgPool, BatchStats, Conv, Linear, MaxPool, NormFlow, NormGradients, Passed,
+    Statistics, Write,
 };
 
 use crate::buffers::{self, Pooled};
@@ -275,10 +275,10 @@ fn normalise<E: Number, T: Tape<E, Cpu>>(
     let (x, tape) = x.split_tape();
     let (norm, mut tape) = Norm::new(affine, stats, statistics, &shape, residual, tape)?;
     let y = tensor(x.device(), norm.forward(elements(&x))?, shape)?;
-    let (saved, y_ghost) = (y.clone(), y.ghost());
+    let (saved, y_ghost) = (norm.saved(&y), y.ghost());
     tape.add_backward_op(move |grads| {
         let mut dx = take(grads.get_or_alloc_mut(&y_ghost)?);
-        norm.backward(elements(&x), elements(&saved), &mut dx, grads)?;
+        norm.backward(elements(&x), saved.as_ref(), &mut dx, grads)?;
         for (sum, &dx) in grads.get_or_alloc_mut(&x)?.iter_mut().zip(&dx) {
             *sum += dx;
         }
@@ -316,10 +316,10 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
         buffers::give(z);
         return Ok((y.put_tape(tape), running));
     }
-    let (saved, y_ghost) = (y.clone(), y.ghost());
+    let (saved, y_ghost) = (norm.saved(&y), y.ghost());
     tape.add_backward_op(move |grads| {
         let mut dz = take(grads.get_or_alloc_mut(&y_ghost)?);
-        norm.backward(E::elements(&z), elements(&saved), &mut dz, grads)?;
+        norm.backward(E::elements(&z), saved.as_ref(), &mut dz, grads)?;
         drop(saved);
         buffers::give(z);
         conv_backward(&conv, &x, &filter, flow, &dz, grads)?;
@@ -388,11 +388,16 @@ impl<E: Number> Norm<E> {
         Ok(y)
     }
 
+    /// The output, if the backward pass must be told where the ReLU passed.
+    fn saved(&self, y: &FeatureMap<E, Cpu>) -> Option<FeatureMap<E, Cpu>> {
+        (self.activation == Activation::Relu && self.residual.is_some()).then(|| y.clone())
+    }
+
     /// Turns the gradient of the output into that of `x`, and adds those of the other operands.
     fn backward(
         &self,
         x: &[E::Element],
-        y: &[E::Element],
+        saved: Option<&FeatureMap<E, Cpu>>,
         gradient: &mut [E],
         grads: &mut Gradients<E, Cpu>,
     ) -> Result<(), CpuError> {
@@ -409,14 +414,25 @@ impl<E: Number> Norm<E> {
             shift: &mut dshift,
             residual: dresidual.map(|dresidual| (Write::Add, dresidual)),
         };
-        let wide = wide(scale);
+        let [wide_scale, wide_shift] = [scale, shift].map(wide);
+        let passed = match saved {
+            Some(y) => Passed::Output(elements(y)),
+            None => Passed::Shift(&wide_shift),
+        };
         let (activation, statistics) = (*activation, *statistics);
         spend(
             || self.label("backward"),
             0,
             || {
                 kernels::batch_norm_backward(
-                    x, y, stats, &wide, *eps, activation, statistics, gradients,
+                    x,
+                    passed,
+                    stats,
+                    &wide_scale,
+                    *eps,
+                    activation,
+                    statistics,
+                    gradients,
                 )
             },
         )

@@ -3,8 +3,8 @@
 use crate::oracle::{Number, assert_close, moments, numbers, widen};
 use proptest::prelude::*;
 use trickbag_kernels::{
-    Activation, BatchStats, Error, Isa, NormFlow, NormGradients, Statistics, Write, batch_norm,
-    batch_norm_backward, batch_norm_stats, bf16,
+    Activation, BatchStats, Error, Isa, NormFlow, NormGradients, Passed, Statistics, Write,
+    batch_norm, batch_norm_backward, batch_norm_stats, bf16,
 };
 
 const EPS: f32 = 1e-5;
@@ -78,7 +78,7 @@ impl Case {
         &self,
         operands: &Operands<E>,
         stats: &BatchStats,
-        y: &[E],
+        passed: Passed<'_, E>,
         target: Target,
     ) -> ([Vec<E>; 2], [Vec<f32>; 2]) {
         let Operands { x, scale, residual, dy, .. } = operands;
@@ -98,7 +98,8 @@ impl Case {
             residual: residual.as_ref().map(|_| (write, dresidual.as_mut_slice())),
         };
         let Self { activation, statistics, .. } = *self;
-        batch_norm_backward(x, y, stats, scale, EPS, activation, statistics, gradients).unwrap();
+        batch_norm_backward(x, passed, stats, scale, EPS, activation, statistics, gradients)
+            .unwrap();
         ([dx, dresidual], [dscale, dshift])
     }
 
@@ -147,8 +148,18 @@ impl Case {
             for target in
                 [Target::Apart(Write::Add), Target::Apart(Write::Overwrite), Target::InPlace]
             {
-                let run = || self.backward(&operands, &stats, &y, target);
+                let run = || self.backward(&operands, &stats, Passed::Output(&y), target);
                 let found = isa.scope(run).unwrap();
+                if self.residual == Residual::Absent {
+                    let passed = Passed::Shift(&operands.shift);
+                    let again = || self.backward(&operands, &stats, passed, target);
+                    assert_eq!(
+                        isa.scope(again).unwrap(),
+                        found,
+                        "{}",
+                        what("the sign found again")
+                    );
+                }
                 let above = |expected: &[f64], before: f32| -> Vec<f64> {
                     expected.iter().map(|expected| expected + f64::from(before)).collect()
                 };
@@ -251,7 +262,7 @@ fn gradient_matches_finite_differences() {
         (at(1e-5) - at(-1e-5)) / 2e-5
     };
     let expected: Vec<f64> = (0..operands.x.len()).map(slope).collect();
-    let ([dx, _], _) = case.backward(&operands, &stats, &y, Target::InPlace);
+    let ([dx, _], _) = case.backward(&operands, &stats, Passed::Output(&y), Target::InPlace);
     assert_close("dx", &dx, &expected, 1e-5);
 }
 
@@ -300,19 +311,25 @@ fn refuses_slices_that_do_not_fit() {
     assert_eq!(forward(&two, &three, None, 4), wrong("shift", 3, 2));
     assert_eq!(forward(&two, &two, Some(&three), 4), wrong("residual", 3, 4));
     assert_eq!(forward(&two, &two, None, 3), wrong("y", 3, 4));
-    let backward = |flow: NormFlow<'_, f32>| {
+    let backward = |passed: Passed<'_, f32>, flow: NormFlow<'_, f32>| {
         let gradients =
             NormGradients { flow, scale: &mut [0.0; 2], shift: &mut [0.0; 2], residual: None };
         let (activation, statistics) = (Activation::Relu, Statistics::Batch);
-        batch_norm_backward(&x, &x, &stats, &two, EPS, activation, statistics, gradients)
+        batch_norm_backward(&x, passed, &stats, &two, EPS, activation, statistics, gradients)
     };
     let wrong = |operand, found, expected| {
         Err(Error::Length { operator: "batch_norm_backward", operand, found, expected })
     };
-    assert_eq!(backward(NormFlow::InPlace(&mut [0.0; 3])), wrong("dy", 3, 4));
+    let output = Passed::Output(&x);
+    assert_eq!(backward(output, NormFlow::InPlace(&mut [0.0; 3])), wrong("dy", 3, 4));
+    let mut dx = [0.0; 4];
+    let passed = Passed::Output(&x[..3]);
+    assert_eq!(backward(passed, NormFlow::InPlace(&mut dx)), wrong("y", 3, 4));
+    let passed = Passed::Shift(&three);
+    assert_eq!(backward(passed, NormFlow::InPlace(&mut dx)), wrong("shift", 3, 2));
     let mut short = [0.0; 3];
     let flow = NormFlow::Across { dy: &x, write: Write::Overwrite, dx: &mut short };
-    assert_eq!(backward(flow), wrong("dx", 3, 4));
+    assert_eq!(backward(output, flow), wrong("dx", 3, 4));
 }
 
 prop_compose! {

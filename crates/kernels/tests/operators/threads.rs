@@ -3,7 +3,7 @@
 use rayon::ThreadPoolBuilder;
 use trickbag_kernels::{
     Activation, AvgPool, Conv, Divisor, Error, ImageShape, Linear, MaxPool, NormFlow,
-    NormGradients, Rounding, Statistics, Window, Write, batch_norm, batch_norm_backward,
+    NormGradients, Passed, Rounding, Statistics, Window, Write, batch_norm, batch_norm_backward,
     batch_norm_stats, bf16, global_avg_pool, global_avg_pool_backward,
 };
 
@@ -82,7 +82,16 @@ fn check_norm<E: Number>() {
             residual: Some((Write::Overwrite, &mut dresidual)),
         };
         let statistics = Statistics::Batch;
-        batch_norm_backward(&x, &y, &stats, &scale, 1e-5, activation, statistics, gradients)?;
+        batch_norm_backward(
+            &x,
+            Passed::Output(&y),
+            &stats,
+            &scale,
+            1e-5,
+            activation,
+            statistics,
+            gradients,
+        )?;
         let narrow = [&y, &dy, &dresidual].map(|result| bits(result));
         let wide = [stats.mean, stats.var, dscale, dshift].map(|result| bits(&result));
         Ok(narrow.into_iter().chain(wide).collect())
