@@ -3,9 +3,9 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
-use trickbag_ops::{Backend, Matrix, Tensors, Vector};
+use trickbag_ops::{Backend, Matrix, Vector};
 
-use crate::Error;
+use crate::{Error, Loss};
 
 /// Settings of the cross entropy, and the targets that follow from them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,17 @@ impl CrossEntropy {
         classes: usize,
         dev: &D,
     ) -> Result<Matrix<f32, D>, Error> {
+        let rows = self.target_rows(labels, classes)?;
+        dev.try_tensor_from_vec(rows, (labels.len(), classes)).map_err(Error::device)
+    }
+
+    /// The same target distributions, row after row, in the host's memory: what
+    /// [`Mix::targets`](crate::Mix::targets) mixes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Label`] and [`Error::Smoothing`].
+    pub fn target_rows(&self, labels: &[u32], classes: usize) -> Result<Vec<f32>, Error> {
         if !(0.0..1.0).contains(&self.label_smoothing) {
             return Err(Error::Smoothing(self.label_smoothing));
         }
@@ -42,17 +53,8 @@ impl CrossEntropy {
         for (sample, (row, &label)) in targets.chunks_mut(classes).zip(labels).enumerate() {
             *row.get_mut(label as usize).ok_or(Error::Label { sample, label, classes })? = on;
         }
-        dev.try_tensor_from_vec(targets, (labels.len(), classes)).map_err(Error::device)
+        Ok(targets)
     }
-}
-
-/// A loss in `f32`, and the way back to the logits that it came from.
-#[derive(Debug)]
-pub struct Loss<E: Dtype, D: Backend<E>, T> {
-    value: f32,
-    logits: Matrix<E, D, T>,
-    /// Of the loss with respect to the logits.
-    gradient: Matrix<f32, D>,
 }
 
 /// Mean over the batch of `-Σ target · log softmax(logits)`, each sample weighted.
@@ -74,44 +76,31 @@ pub fn cross_entropy<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     check("targets", targets.shape(), &shape)?;
     let share = shares::<D>(weights, shape.0, logits.device())?;
     let z = <D as Backend<E>>::to_f32(logits.retaped::<NoneTape>())?;
-    let log_p = z.try_log_softmax::<Axis<1>>().map_err(Error::device)?;
-    let negative = targets.clone().try_mul(log_p.clone()).and_then(|t| t.try_negate());
-    let losses: Vector<f32, D> =
-        negative.and_then(|t| t.try_sum::<_, Axis<1>>()).map_err(Error::device)?;
-    let value = losses.try_mul(share.clone()).and_then(|l| l.try_sum::<(), _>());
-    let value = value.map_err(Error::device)?.as_vec()[0];
-    // d loss / d logits = share · (softmax · Σ target - target)
-    let mass: Vector<f32, D> = targets.clone().try_sum::<_, Axis<1>>().map_err(Error::device)?;
-    let mass = mass.try_broadcast_like::<_, Axis<1>>(&shape).map_err(Error::device)?;
-    let gradient = log_p
-        .try_exp()
-        .and_then(|p| p.try_mul(mass))
-        .and_then(|p| p.try_sub(targets.clone()))
-        .map_err(Error::device)?;
-    let share = share.try_broadcast_like::<_, Axis<1>>(&shape).map_err(Error::device)?;
-    let gradient = gradient.try_mul(share).map_err(Error::device)?;
+    let (value, gradient) = of_rows(z, targets, share).map_err(Error::device)?;
     Ok(Loss { value, logits, gradient })
 }
 
-impl<E: Dtype, D: Backend<E>, T: Tape<E, D>> Loss<E, D, T> {
-    /// The loss: a non-negative number, or NaN where the logits are not finite.
-    pub fn value(&self) -> f32 {
-        self.value
-    }
-
-    /// A scalar on the logits' tape whose value and gradient are `scale` times the loss's.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Ops`] for a failing device.
-    pub fn scaled(self, scale: f32) -> Result<Tensor<(), E, D, T>, Error> {
-        let gradient = self.gradient.try_mul(scale).map_err(Error::device)?;
-        Ok(<D as Tensors<E>>::scalar(self.logits, scale * self.value, gradient)?)
-    }
+/// `Σ shareᵢ · -Σ target · log softmax(zᵢ)` over the rows `i`, and its gradient.
+pub(crate) fn of_rows<D: Device<f32>>(
+    z: Matrix<f32, D>,
+    targets: &Matrix<f32, D>,
+    share: Vector<f32, D>,
+) -> Result<(f32, Matrix<f32, D>), D::Err> {
+    let shape = *z.shape();
+    let log_p = z.try_log_softmax::<Axis<1>>()?;
+    let negative = targets.clone().try_mul(log_p.clone())?.try_negate()?;
+    let losses: Vector<f32, D> = negative.try_sum::<_, Axis<1>>()?;
+    let value = losses.try_mul(share.clone())?.try_sum::<(), _>()?.as_vec()[0];
+    // d loss / d z = share · (softmax · Σ target - target)
+    let mass: Vector<f32, D> = targets.clone().try_sum::<_, Axis<1>>()?;
+    let mass = mass.try_broadcast_like::<_, Axis<1>>(&shape)?;
+    let gradient = log_p.try_exp()?.try_mul(mass)?.try_sub(targets.clone())?;
+    let share = share.try_broadcast_like::<_, Axis<1>>(&shape)?;
+    Ok((value, gradient.try_mul(share)?))
 }
 
 /// The share of each sample in the mean: its weight over the sum of the weights.
-fn shares<D: Device<f32>>(
+pub(crate) fn shares<D: Device<f32>>(
     weights: Option<&Vector<f32, D>>,
     batch: usize,
     dev: &D,
@@ -131,7 +120,7 @@ fn shares<D: Device<f32>>(
     dev.try_tensor_from_vec(shares, (batch,)).map_err(Error::device)
 }
 
-fn check<S: Shape>(what: &'static str, found: &S, expected: &S) -> Result<(), Error> {
+pub(crate) fn check<S: Shape>(what: &'static str, found: &S, expected: &S) -> Result<(), Error> {
     match found == expected {
         true => Ok(()),
         false => Err(Error::Shape {

@@ -1,5 +1,6 @@
 //! Classification losses on [dfdx] tensors: cross entropy with hard labels, label smoothing, soft
-//! targets and per-sample weights.
+//! targets and per-sample weights, binary cross entropy and distillation; and mixup and CutMix, which
+//! make the images and targets of a batch what such losses take.
 //!
 //! A loss is always computed in `f32`, whatever number format the logits have, and is stable for
 //! huge logits. [`Loss::scaled`] continues the tape of the logits, so that `backward` works as
@@ -22,8 +23,16 @@
 //! # Ok::<(), trickbag_losses::Error>(())
 //! ```
 
+mod binary_cross_entropy;
 mod cross_entropy;
+mod distillation;
 mod error;
+mod loss;
+mod mixing;
 
-pub use cross_entropy::{CrossEntropy, Loss, cross_entropy};
+pub use binary_cross_entropy::{BinaryCrossEntropy, Reduction, binary_cross_entropy};
+pub use cross_entropy::{CrossEntropy, cross_entropy};
+pub use distillation::{Distillation, distillation};
 pub use error::Error;
+pub use loss::Loss;
+pub use mixing::{CutMix, Mix, MixUp, Mixing, Patch};

@@ -1,8 +1,11 @@
-//! What a loss refuses, and that finite differences agree with its gradient.
+//! What a loss refuses, and what it makes of logits that are no numbers.
 #![allow(clippy::unwrap_used)]
 
 use dfdx::prelude::*;
-use trickbag_losses::{CrossEntropy, Error, cross_entropy};
+use trickbag_losses::{
+    BinaryCrossEntropy, CrossEntropy, Distillation, Error, binary_cross_entropy, cross_entropy,
+    distillation,
+};
 use trickbag_ops::{Matrix, Vector};
 
 fn matrix(values: Vec<f32>, classes: usize) -> Matrix<f32, Cpu> {
@@ -41,33 +44,49 @@ fn refuses_operands_that_do_not_match() {
 #[test]
 fn nan_logits_give_a_nan_loss() {
     let targets = CrossEntropy::default().targets(&[0], 2, &Cpu::default()).unwrap();
-    let loss = cross_entropy(matrix(vec![f32::NAN, 0.0], 2), &targets, None).unwrap();
-    assert!(loss.value().is_nan());
+    let logits = matrix(vec![f32::NAN, 0.0], 2);
+    let taught = Distillation { temperature: 2.0, weight: 0.5 };
+    let losses = [
+        cross_entropy(logits.clone(), &targets, None),
+        binary_cross_entropy(logits.clone(), &targets, Default::default()),
+        distillation(logits, &targets, &targets, taught),
+    ];
+    losses.into_iter().for_each(|loss| assert!(loss.unwrap().value().is_nan()));
 }
 
 #[test]
-fn finite_differences_agree() {
-    let values = [0.3, -1.2, 2.0, 0.1, 0.0, -0.4_f64];
-    let (share, classes) = ([0.7, 0.2, 0.3, 0.1, 0.5, 0.4_f64], 3);
-    let loss = |values: &[f64]| -> f64 {
-        let rows = values.chunks(classes).zip(share.chunks(classes));
-        let losses = rows.map(|(z, t)| {
-            let log_sum = z.iter().map(|z| z.exp()).sum::<f64>().ln();
-            z.iter().zip(t).map(|(z, t)| t * (log_sum - z)).sum::<f64>()
-        });
-        losses.sum::<f64>() / 2.0
-    };
-    let logits = matrix(values.iter().map(|&v| v as f32).collect(), classes);
-    let targets = matrix(share.iter().map(|&v| v as f32).collect(), classes);
-    let traced = cross_entropy(logits.leaky_trace(), &targets, None).unwrap();
-    let gradient = traced.scaled(1.0).unwrap().backward().get(&logits).as_vec();
-    for (i, found) in gradient.into_iter().enumerate() {
-        let at = |step: f64| {
-            let mut moved = values;
-            moved[i] += step;
-            loss(&moved)
-        };
-        let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
-        assert!((f64::from(found) - expected).abs() < 1e-6, "{i}: {found}, expected {expected}");
+fn refuses_settings_out_of_their_range() {
+    let logits = matrix(vec![0.0; 6], 3);
+    for (temperature, weight, expected) in [
+        (0.0, 0.5, "`temperature` is 0, expected a positive number"),
+        (f64::INFINITY, 0.5, "`temperature` is inf, expected a positive number"),
+        (2.0, 1.5, "`weight` is 1.5, expected a number from 0 to 1"),
+        (2.0, f64::NAN, "`weight` is NaN, expected a number from 0 to 1"),
+    ] {
+        let settings = Distillation { temperature, weight };
+        let error = distillation(logits.clone(), &logits, &logits, settings).unwrap_err();
+        assert_eq!(error.to_string(), expected);
     }
+    for (threshold, found) in [(1.0, "1"), (-0.1, "-0.1"), (f64::NAN, "NaN")] {
+        let settings =
+            BinaryCrossEntropy { target_threshold: Some(threshold), ..Default::default() };
+        let error = binary_cross_entropy(logits.clone(), &logits, settings).unwrap_err();
+        let expected = format!(
+            "`target_threshold` is {found}, expected a number from 0 up to, but not including, 1"
+        );
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn refuses_operands_of_other_losses_that_do_not_match() {
+    let (logits, other) = (matrix(vec![0.0; 6], 3), matrix(vec![0.0; 6], 2));
+    let settings = Distillation { temperature: 2.0, weight: 0.5 };
+    let shapes = "have shape [3, 2], expected [2, 3] to match the logits";
+    let error = distillation(logits.clone(), &other, &logits, settings).unwrap_err();
+    assert_eq!(error.to_string(), format!("targets {shapes}"));
+    let error = distillation(logits.clone(), &logits, &other, settings).unwrap_err();
+    assert_eq!(error.to_string(), format!("the teacher's logits {shapes}"));
+    let error = binary_cross_entropy(logits, &other, Default::default()).unwrap_err();
+    assert_eq!(error.to_string(), format!("targets {shapes}"));
 }

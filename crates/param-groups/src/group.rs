@@ -12,7 +12,7 @@ pub struct Group {
     pub lr_multiplier: f64,
     /// Whether it is updated at all.
     pub training: Training,
-    /// Whether LARS adapts its rate.
+    /// Whether LARS and LAMB adapt its rate.
     pub lars: Lars,
 }
 
@@ -44,10 +44,10 @@ pub enum Training {
     Frozen,
 }
 
-/// Whether LARS adapts a parameter's learning rate to its norm.
+/// Whether LARS, or LAMB, adapts a parameter's learning rate to its norm.
 ///
 /// Convention: bias and norm parameters are excluded, that is, their ratio is 1 (LARS,
-/// arXiv 1708.03888, as timm has it).
+/// arXiv 1708.03888, as timm has it; LAMB, arXiv 1904.00962, likewise).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Lars {
     /// Adapted.
