@@ -4,7 +4,7 @@
 
 #![allow(clippy::print_stdout)]
 
-use trickbag_data::{Augment, Dataset, Error, Keep, Loading, Source};
+use trickbag_data::{Augment, Dataset, Error, Keep, Loading, Order, Source};
 
 fn main() -> Result<(), Error> {
     let source = Source::Mnist10k;
@@ -12,7 +12,8 @@ fn main() -> Result<(), Error> {
     println!("{:?}", dataset.facts());
 
     let augment = vec![Augment::PadCrop(2)];
-    let loading = Loading { seed: 1, batch_size: 128, augment, normalize: source.normalize() };
+    let (size, order, normalize) = ([28, 28], Order::Shuffled, source.normalize());
+    let loading = Loading { seed: 1, batch_size: 128, size, order, augment, normalize };
     for (number, batch) in dataset.train_batches(&loading, 0, 0)?.enumerate() {
         let batch = batch?;
         let mean = batch.images.iter().sum::<f32>() / batch.images.len() as f32;

@@ -1,9 +1,10 @@
 //! A data set that has been opened: two splits, their facts, and batches of them.
 
 use crate::loading::BatchMaker;
-use crate::order::epoch_order;
+use crate::order::Visit;
 use crate::{
-    Augment, Batches, Error, Facts, Loading, Normalize, OddFiles, Source, Split, cifar, mnist10k,
+    Augment, Batches, Error, Facts, LabelNoise, Loading, Normalize, OddFiles, Order, Source, Split,
+    Subset, cifar, mnist10k,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// let dataset = Dataset::open(&Source::Mnist10k, Keep::Decoded)?;
 /// let normalize = Source::Mnist10k.normalize();
 /// let mut seen = 0;
-/// for batch in dataset.val_batches(128, &normalize)? {
+/// for batch in dataset.val_batches(128, &normalize, [28, 28])? {
 ///     seen += batch?.len();
 /// }
 /// assert_eq!(seen, dataset.facts().val_len);
@@ -93,9 +94,9 @@ impl Dataset {
 
     /// The batches of training epoch `epoch` from number `first_batch` on.
     ///
-    /// The order is a random permutation that depends on seed and epoch only, and each image's
-    /// changes depend on seed, epoch and the image, so batch `n` is the same wherever one starts
-    /// and however many threads there are. Convention: the last, incomplete batch is dropped in
+    /// The order depends on seed and epoch only, and each image's changes depend on seed, epoch, the
+    /// image and how often the epoch has shown it before, so batch `n` is the same wherever one
+    /// starts and however many threads there are. Convention: the last, incomplete batch is dropped in
     /// training and kept in evaluation (padding it would bias accuracy).
     ///
     /// # Errors
@@ -112,26 +113,54 @@ impl Dataset {
         if first_batch > batches {
             return Err(Error::PastEnd { first_batch, batches });
         }
-        let order = epoch_order(loading.seed, epoch, self.train.len());
-        let maker = BatchMaker::new(self.train.clone(), order, loading.clone(), epoch)?;
+        let visits = loading.order.visits(loading.seed, epoch, self.train.labels());
+        let maker = BatchMaker::new(self.train.clone(), visits, loading.clone())?;
         Batches::start((first_batch..batches).map(move |number| maker.batch(number)))
     }
 
-    /// All validation images once, in order, unchanged but for `normalize`; the last batch may be
-    /// short.
+    /// All validation images once, in order, resized to `size` (height, width) if that is not
+    /// theirs, and normalised; the last batch may be short.
     ///
     /// # Errors
-    /// [`Error::BatchSizeZero`], those of [`Normalize::table`], and [`Error::Thread`].
-    pub fn val_batches(&self, batch_size: usize, normalize: &Normalize) -> Result<Batches, Error> {
+    /// [`Error::BatchSizeZero`], [`Error::Resize`], those of [`Normalize::table`], and
+    /// [`Error::Thread`].
+    pub fn val_batches(
+        &self,
+        batch_size: usize,
+        normalize: &Normalize,
+        size: [usize; 2],
+    ) -> Result<Batches, Error> {
         if batch_size == 0 {
             return Err(Error::BatchSizeZero);
         }
-        let order: Vec<usize> = (0..self.val.len()).collect();
-        let batches = order.len().div_ceil(batch_size);
-        let normalize = normalize.clone();
-        let loading = Loading { seed: 0, batch_size, augment: Vec::new(), normalize };
-        let maker = BatchMaker::new(self.val.clone(), order, loading, 0)?;
+        let visit = |index| Visit { seed: 0, epoch: 0, index, turn: 0 };
+        let visits: Vec<Visit> = (0..self.val.len()).map(visit).collect();
+        let batches = visits.len().div_ceil(batch_size);
+        let (order, augment, normalize) = (Order::Shuffled, Vec::new(), normalize.clone());
+        let loading = Loading { seed: 0, batch_size, size, order, augment, normalize };
+        let maker = BatchMaker::new(self.val.clone(), visits, loading)?;
         Batches::start((0..batches).map(move |number| maker.batch(number)))
+    }
+
+    /// This data set with a part of its training images only; their indices are those within the
+    /// part.
+    ///
+    /// # Errors
+    /// [`Error::Fraction`], and [`Error::SubsetClass`] when nothing of a class remains.
+    pub fn subset(mut self, subset: &Subset) -> Result<Self, Error> {
+        let train = subset.applied(&self.train)?;
+        self.facts.train_len = train.len();
+        self.train = Arc::new(train);
+        Ok(self)
+    }
+
+    /// This data set with some wrong labels among the training images.
+    ///
+    /// # Errors
+    /// Those of [`LabelNoise::check`].
+    pub fn with_label_noise(mut self, noise: &LabelNoise) -> Result<Self, Error> {
+        noise.apply(Arc::make_mut(&mut self.train).labels_mut(), self.facts.classes)?;
+        Ok(self)
     }
 
     /// A data set from its splits; `origin` names it in errors.

@@ -199,6 +199,77 @@ pub enum Error {
         /// Columns.
         width: usize,
     },
+    /// A setting of an augmentation is out of its range.
+    #[error("`{augment}` has {found} as its `{setting}`, expected {expected}")]
+    AugmentSetting {
+        /// The augmentation.
+        augment: &'static str,
+        /// What is set.
+        setting: &'static str,
+        /// To what.
+        found: f64,
+        /// What can be.
+        expected: String,
+    },
+    /// Something follows an erasing.
+    #[error(
+        "`{augment}` is number {} of `augment`, after `{erasing}`, which acts on normalised pixels: \
+         move it before",
+        position + 1
+    )]
+    AfterErasing {
+        /// What follows.
+        augment: &'static str,
+        /// Its index.
+        position: usize,
+        /// What it follows.
+        erasing: &'static str,
+    },
+    /// An augmentation needs colours.
+    #[error("`{augment}` needs RGB images, but these have {channels} channel: remove it")]
+    NotColored {
+        /// The augmentation.
+        augment: &'static str,
+        /// Channels of the images.
+        channels: usize,
+    },
+    /// Images are to be repeated no times.
+    #[error("`Repeated(0)` shows no images, expected at least 1")]
+    Repeats,
+    /// A part of the training images is impossible.
+    #[error("`{setting}` has the fraction {found}, expected {expected}")]
+    Fraction {
+        /// `Subset` or `LabelNoise`.
+        setting: &'static str,
+        /// What was given.
+        found: f64,
+        /// What can be.
+        expected: String,
+    },
+    /// A subset leaves nothing of a class.
+    #[error(
+        "the fraction {fraction} keeps no image of class {label}: choose a larger one, so that \
+         every class has something to learn from"
+    )]
+    SubsetClass {
+        /// What is kept.
+        fraction: f64,
+        /// The class.
+        label: u32,
+    },
+    /// Wrong labels need a second class.
+    #[error("there is one class only, so no label can be wrong: remove `LabelNoise`")]
+    OneClass,
+    /// A setting of progressive resizing is out of its range.
+    #[error("`ProgressiveResizing` has {found} as its `{setting}`, expected {expected}")]
+    Progress {
+        /// What is set.
+        setting: &'static str,
+        /// To what.
+        found: f64,
+        /// What can be.
+        expected: &'static str,
+    },
     /// `RandomResizedCrop` does not come first.
     #[error(
         "`RandomResizedCrop` is number {} of `augment`, expected first: it works on the image at \

@@ -73,6 +73,18 @@ impl Image {
         &self.pixels
     }
 
+    /// All bytes, to be changed in place.
+    pub(crate) fn pixels_mut(&mut self) -> &mut [u8] {
+        &mut self.pixels
+    }
+
+    /// Gives each value of a channel a new value.
+    pub(crate) fn map_channel(&mut self, channel: usize, table: &[u8; 256]) {
+        for value in self.pixels.iter_mut().skip(channel).step_by(self.channels) {
+            *value = table[usize::from(*value)];
+        }
+    }
+
     /// The part inside `window`.
     ///
     /// # Errors
@@ -92,8 +104,8 @@ impl Image {
 
     /// Mirrored left to right.
     pub fn flip(&self) -> Self {
-        let rows = self.rows().flat_map(|row| row.chunks_exact(self.channels).rev());
-        Self { pixels: rows.flatten().copied().collect(), ..*self }
+        let columns: Vec<usize> = (0..self.width).rev().collect();
+        self.gathered(0..self.height, &columns)
     }
 
     /// Moved down by `down` and right by `right` pixels (negative: up, left); what comes into view
@@ -109,6 +121,16 @@ impl Image {
             pixels[to..to + length].copy_from_slice(&self.pixels[from..from + length]);
         }
         Self { pixels, ..*self }
+    }
+
+    /// Moved down by `down` and right by `right` pixels (negative: up, left); what comes into view
+    /// is the image mirrored at its outermost pixels, which are not repeated.
+    pub fn shift_reflected(&self, down: isize, right: isize) -> Self {
+        let from = |length: usize, by: isize| {
+            (0..length as isize).map(move |index| reflected(index.saturating_sub(by), length))
+        };
+        let columns: Vec<usize> = from(self.width, right).collect();
+        self.gathered(from(self.height, down), &columns)
     }
 
     /// Resampled to `height` x `width`: bilinear, antialiased when shrinking.
@@ -157,6 +179,15 @@ impl Image {
         Ok(Self { height, width, channels: self.channels, pixels: to.into_vec() })
     }
 
+    /// The pixels of these rows and columns, which are as many as the image has.
+    fn gathered(&self, rows: impl Iterator<Item = usize>, columns: &[usize]) -> Self {
+        let pixels = match self.channels {
+            1 => gather::<1>(&self.pixels, rows, columns),
+            _ => gather::<3>(&self.pixels, rows, columns),
+        };
+        Self { pixels, ..*self }
+    }
+
     fn rows(&self) -> impl Iterator<Item = &[u8]> {
         self.pixels.chunks_exact(self.width * self.channels)
     }
@@ -174,4 +205,27 @@ fn overlap(length: usize, by: isize) -> (usize, usize, usize) {
     let moved = by.unsigned_abs().min(length);
     let (from, to) = if by < 0 { (moved, 0) } else { (0, moved) };
     (from, to, length - moved)
+}
+
+fn gather<const CHANNELS: usize>(
+    pixels: &[u8],
+    rows: impl Iterator<Item = usize>,
+    columns: &[usize],
+) -> Vec<u8> {
+    let pixels = pixels.as_chunks::<CHANNELS>().0;
+    let mut gathered = Vec::with_capacity(pixels.len());
+    for y in rows {
+        let row = &pixels[y * columns.len()..(y + 1) * columns.len()];
+        gathered.extend(columns.iter().map(|x| row[*x]));
+    }
+    gathered.into_flattened()
+}
+
+/// Back and forth between the first and the last index.
+fn reflected(index: isize, length: usize) -> usize {
+    let last = length - 1;
+    match index.checked_rem_euclid(2 * last as isize) {
+        Some(index) => (index as usize).min(2 * last - index as usize),
+        None => 0,
+    }
 }

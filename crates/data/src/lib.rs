@@ -7,13 +7,15 @@
 //! asked for directly, and it is bit for bit the one that an unbroken run would see.
 //!
 //! ```
-//! use trickbag_data::{Augment, Dataset, Keep, Loading, Source};
+//! use trickbag_data::{Augment, Dataset, Keep, Loading, Order, Source};
 //!
 //! let source = Source::Mnist10k;
 //! let dataset = Dataset::open(&source, Keep::Decoded)?;
 //! let loading = Loading {
 //!     seed: 1,
 //!     batch_size: 128,
+//!     size: [28, 28],
+//!     order: Order::Shuffled,
 //!     augment: vec![Augment::PadCrop(2)],
 //!     normalize: source.normalize(),
 //! };
@@ -25,6 +27,11 @@
 //! # Ok::<(), trickbag_data::Error>(())
 //! ```
 //!
+//! An [`Augment`] is a line of a recipe. It is drawn for an image into a [`Change`], which is then
+//! applied; the automatic augmentations draw lists of [`Operation`]s, which equal torchvision's bit
+//! for bit. [`Order`] says which images an epoch shows, [`Dataset::subset`] and
+//! [`Dataset::with_label_noise`] change what there is to show.
+//!
 //! Nothing here depends on a tensor library: a [`Batch`] is plain vectors, images in
 //! `(batch, height, width, channels)` order.
 //!
@@ -33,6 +40,7 @@
 
 mod augment;
 mod batches;
+mod change;
 mod cifar;
 mod dataset;
 mod decode;
@@ -40,16 +48,23 @@ mod error;
 mod idx;
 mod image;
 mod image_folder;
+mod label_noise;
 mod listing;
 mod loading;
 mod mnist10k;
 mod normalize;
+mod operation;
 mod order;
+mod progressive_resizing;
 mod source;
 mod split;
+mod subset;
 
-pub use augment::{Augment, Change};
+pub use augment::{
+    AugMix, Augment, Chain, ColorJitter, Content, Erasure, Fill, Policy, RandAugment, RandomErasing,
+};
 pub use batches::Batches;
+pub use change::{Border, Change};
 pub use cifar::CifarBinary;
 pub use dataset::{Dataset, Keep};
 pub use decode::Fault;
@@ -57,7 +72,12 @@ pub use error::{Error, OddFile, OddFiles};
 pub use idx::Idx;
 pub use image::{Image, Window};
 pub use image_folder::{Expect, ImageFolder, OnError};
+pub use label_noise::LabelNoise;
 pub use loading::{Batch, Loading};
 pub use normalize::{Normalize, NormalizeTable};
+pub use operation::{Interpolation, Operation};
+pub use order::{Order, Visit};
+pub use progressive_resizing::ProgressiveResizing;
 pub use source::{Facts, Source};
 pub use split::Split;
+pub use subset::Subset;

@@ -1,9 +1,8 @@
 //! How images become a batch: taken in order, changed, normalised, laid side by side.
 
 use crate::normalize::NormalizeTable;
-use crate::order::sample_generator;
 use crate::split::View;
-use crate::{Augment, Error, Facts, Normalize, Split};
+use crate::{Augment, Change, Error, Facts, Normalize, Order, Split, Visit};
 use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::Arc;
@@ -15,9 +14,15 @@ pub struct Loading {
     pub seed: u64,
     /// Images per batch.
     pub batch_size: usize,
+    /// Height and width to train at, which may differ from the data set's and from epoch to epoch.
+    /// [`Augment::RandomResizedCrop`] cuts from the full image at this size; otherwise images are
+    /// resized to it before they are changed (bilinear, antialiased).
+    pub size: [usize; 2],
+    /// Which images an epoch shows, and in which order.
+    pub order: Order,
     /// Changes of each image, in this order.
     pub augment: Vec<Augment>,
-    /// Applied last.
+    /// Applied after all changes but erasing.
     pub normalize: Normalize,
 }
 
@@ -42,8 +47,8 @@ impl Loading {
     /// Checks that a data set can be loaded like this.
     ///
     /// # Errors
-    /// [`Error::BatchSizeZero`], [`Error::BatchTooLarge`], and those of [`Augment::check_all`] and
-    /// [`Normalize::table`].
+    /// [`Error::BatchSizeZero`], [`Error::BatchTooLarge`], [`Error::Resize`], and those of
+    /// [`Order::check`], [`Augment::check_all`] and [`Normalize::table`].
     pub fn check(&self, facts: &Facts) -> Result<(), Error> {
         let (batch_size, train_len) = (self.batch_size, facts.train_len);
         if batch_size == 0 {
@@ -52,7 +57,12 @@ impl Loading {
         if batch_size > train_len {
             return Err(Error::BatchTooLarge { batch_size, train_len });
         }
-        Augment::check_all(&self.augment, facts)?;
+        let [height, width] = self.size;
+        if height == 0 || width == 0 {
+            return Err(Error::Resize { height, width });
+        }
+        self.order.check()?;
+        Augment::check_all(&self.augment, &Facts { height, width, ..*facts })?;
         self.normalize.table(facts.channels).map(drop)
     }
 }
@@ -73,9 +83,8 @@ impl Batch {
 #[derive(Debug)]
 pub(crate) struct BatchMaker {
     split: Arc<Split>,
-    order: Vec<usize>,
+    visits: Vec<Visit>,
     loading: Loading,
-    epoch: u64,
     view: View,
     table: NormalizeTable,
     /// Where there are files to decode.
@@ -83,12 +92,11 @@ pub(crate) struct BatchMaker {
 }
 
 impl BatchMaker {
-    /// A maker of batches of `split` with its images in `order`.
+    /// A maker of batches of `split` with these visits of its images.
     pub(crate) fn new(
         split: Arc<Split>,
-        order: Vec<usize>,
+        visits: Vec<Visit>,
         loading: Loading,
-        epoch: u64,
     ) -> Result<Self, Error> {
         let table = loading.normalize.table(split.shape()[2])?;
         let view = match loading.augment.first() {
@@ -96,43 +104,49 @@ impl BatchMaker {
             _ => View::Fitted,
         };
         let pool = if split.decodes(view) { Some(decoders()?) } else { None };
-        Ok(Self { split, order, loading, epoch, view, table, pool })
+        Ok(Self { split, visits, loading, view, table, pool })
     }
 
     /// Batch `number`; the last one may be short.
     pub(crate) fn batch(&self, number: usize) -> Result<Batch, Error> {
         let size = self.loading.batch_size;
-        let end = self.order.len().min((number + 1) * size);
-        let indices = self.order[number * size..end].to_vec();
-        let [height, width, channels] = self.split.shape();
-        let mut images = vec![0.0; indices.len() * height * width * channels];
-        self.fill(&mut images, &indices)?;
+        let end = self.visits.len().min((number + 1) * size);
+        let visits = &self.visits[number * size..end];
+        let ([height, width], [_, _, channels]) = (self.loading.size, self.split.shape());
+        let mut images = vec![0.0; visits.len() * height * width * channels];
+        self.fill(&mut images, visits)?;
+        let indices: Vec<usize> = visits.iter().map(|visit| visit.index).collect();
         let labels = indices.iter().map(|&index| self.split.labels()[index]).collect();
         Ok(Batch { images, labels, indices, height, width, channels })
     }
 
-    fn fill(&self, images: &mut [f32], indices: &[usize]) -> Result<(), Error> {
-        let len = images.len() / indices.len();
-        let write = |(out, &index): (&mut [f32], &usize)| self.write(index, out);
+    fn fill(&self, images: &mut [f32], visits: &[Visit]) -> Result<(), Error> {
+        let len = images.len() / visits.len();
+        let write = |(out, visit): (&mut [f32], &Visit)| self.write(visit, out);
         match &self.pool {
-            None => images.chunks_exact_mut(len).zip(indices).try_for_each(write),
+            None => images.chunks_exact_mut(len).zip(visits).try_for_each(write),
             Some(pool) => {
-                pool.install(|| images.par_chunks_exact_mut(len).zip(indices).try_for_each(write))
+                pool.install(|| images.par_chunks_exact_mut(len).zip(visits).try_for_each(write))
             }
         }
     }
 
-    fn write(&self, index: usize, out: &mut [f32]) -> Result<(), Error> {
-        let [height, width, _] = self.split.shape();
+    fn write(&self, visit: &Visit, out: &mut [f32]) -> Result<(), Error> {
+        let size @ [height, width] = self.loading.size;
         let mut image = match self.view {
-            View::Fitted => self.split.image(index)?,
-            View::Original => self.split.original(index)?,
+            View::Fitted => self.split.image(visit.index)?.resize(height, width)?,
+            View::Original => self.split.original(visit.index)?,
         };
-        let mut generator = sample_generator(self.loading.seed, self.epoch, index);
+        let mut generator = visit.generator();
+        let mut erasures = Vec::new();
         for augment in &self.loading.augment {
-            image = augment.draw(&image, [height, width], &mut generator).apply(image)?;
+            match augment.draw(&image, size, visit, &mut generator) {
+                Change::Erase(erasure) => erasures.push(erasure),
+                change => image = change.apply(image)?,
+            }
         }
         self.table.apply(image.pixels(), out);
+        erasures.iter().for_each(|erasure| erasure.apply(out, image.shape()));
         Ok(())
     }
 }

@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 const MEMORY_LIMIT: usize = 2 << 30;
 
 /// The images and labels of one half of a data set.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Split {
     labels: Vec<u32>,
     shape: [usize; 3],
     images: Images,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Images {
     Memory(Vec<Image>),
     /// `decoded` holds all images at their final size, or none.
@@ -91,6 +91,24 @@ impl Split {
         Self { labels, shape, images: Images::Memory(images) }
     }
 
+    /// The images with these indices, in this order.
+    pub(crate) fn selected(&self, indices: &[usize]) -> Self {
+        let images = match &self.images {
+            Images::Memory(images) => Images::Memory(picked(images, indices)),
+            Images::Files { paths, fit, decoded } => {
+                let kept = if decoded.is_empty() { &[] } else { indices };
+                let (paths, decoded) = (picked(paths, indices), picked(decoded, kept));
+                Images::Files { paths, fit: *fit, decoded }
+            }
+        };
+        Self { labels: picked(&self.labels, indices), shape: self.shape, images }
+    }
+
+    /// The class of every image, to be changed.
+    pub(crate) fn labels_mut(&mut self) -> &mut [u32] {
+        &mut self.labels
+    }
+
     /// A split of the usable `files`; the others are added to `odd`.
     ///
     /// Sets that fit into memory are decoded here, kept or not, so that all that is wrong with them
@@ -130,6 +148,10 @@ impl Split {
 pub(crate) enum View {
     Fitted,
     Original,
+}
+
+fn picked<T: Clone>(all: &[T], indices: &[usize]) -> Vec<T> {
+    indices.iter().map(|&index| all[index].clone()).collect()
 }
 
 fn late(path: &Path, fault: Fault) -> Error {

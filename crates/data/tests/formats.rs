@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use trickbag_data::{
     Augment, Batch, CifarBinary, Dataset, Error, Expect, Facts, Idx, ImageFolder, Keep, Loading,
-    OnError, Source,
+    OnError, Order, Source, Subset,
 };
 
 /// Writes a data set into a folder.
@@ -521,7 +521,9 @@ fn expect_stands_in_for_a_missing_folder_and_is_held_against_an_existing_one() {
 fn batches(dataset: &Dataset, augment: Vec<Augment>) -> Result<Vec<Batch>, Error> {
     let normalize = folder_source(Path::new("any"));
     let normalize = Source::ImageFolder(normalize).normalize();
-    let loading = Loading { seed: 3, batch_size: 2, augment, normalize };
+    let Facts { height, width, .. } = *dataset.facts();
+    let (size, order) = ([height, width], Order::Shuffled);
+    let loading = Loading { seed: 3, batch_size: 2, size, order, augment, normalize };
     dataset.train_batches(&loading, 0, 0)?.collect()
 }
 
@@ -536,6 +538,10 @@ fn keeping_decoded_images_changes_no_batch() {
         assert_eq!(from_memory.len(), 3);
         assert_eq!(from_memory, batches(&files, augment).unwrap());
     }
+    let subset = Subset { fraction: 0.7, seed: 1 };
+    let [decoded, files] = [decoded, files].map(|dataset| dataset.subset(&subset).unwrap());
+    assert_eq!(batches(&decoded, vec![]).unwrap().len(), 2);
+    assert_eq!(batches(&decoded, vec![]).unwrap(), batches(&files, vec![]).unwrap());
 }
 
 /// Inside the pool, so that waiting for a batch occupies one of its threads.

@@ -4,7 +4,9 @@
 
 use ron::extensions::Extensions;
 use trickbag_data::{
-    Augment, CifarBinary, Dataset, Expect, Idx, ImageFolder, Keep, OnError, Source,
+    AugMix, Augment, CifarBinary, ColorJitter, Dataset, Expect, Fill, Idx, ImageFolder, Keep,
+    LabelNoise, OnError, Order, Policy, ProgressiveResizing, RandAugment, RandomErasing, Source,
+    Subset,
 };
 
 #[test]
@@ -33,8 +35,14 @@ fn the_digits_normalisation_is_that_of_their_training_split() {
     assert!((variance.sqrt() - f64::from(normalize.std[0])).abs() < 5e-5, "{variance}");
 }
 
+/// The spelling that recipes are read with.
+fn spelling() -> ron::Options {
+    let spelling = Extensions::UNWRAP_VARIANT_NEWTYPES | Extensions::IMPLICIT_SOME;
+    ron::Options::default().with_default_extension(spelling)
+}
+
 #[test]
-fn recipes_write_sources_and_augmentations_like_this() {
+fn recipes_write_sources_like_this() {
     let folder = ImageFolder {
         path: "data/x".into(),
         size: 32,
@@ -60,17 +68,55 @@ fn recipes_write_sources_and_augmentations_like_this() {
         ("Cifar10(path: \"x\")", Source::Cifar10(CifarBinary { path: "x".into() })),
         ("Cifar100(path: \"x\")", Source::Cifar100(CifarBinary { path: "x".into() })),
     ];
-    // The spelling that recipes are read with.
-    let spelling = Extensions::UNWRAP_VARIANT_NEWTYPES | Extensions::IMPLICIT_SOME;
-    let options = ron::Options::default().with_default_extension(spelling);
+    let options = spelling();
     for (text, expected) in cases {
         assert_eq!(options.from_str::<Source>(text).unwrap(), expected);
         let written = options.to_string(&expected).unwrap();
         assert_eq!(options.from_str::<Source>(&written).unwrap(), expected);
     }
     assert!(options.from_str::<Source>("ImageFolder(path: \"x\", size: 3, sise: 3)").is_err());
+}
 
-    let augment = [Augment::RandomResizedCrop, Augment::PadCrop(4), Augment::HorizontalFlip];
-    let text = "[RandomResizedCrop, PadCrop(4), HorizontalFlip]";
-    assert_eq!(options.from_str::<Vec<Augment>>(text).unwrap(), augment);
+#[test]
+fn recipes_write_augmentations_like_this() {
+    let jitter = ColorJitter { brightness: 0.4, saturation: 0.4, hue: 0.2, contrast: 0.0 };
+    let erasing = RandomErasing { p: 0.1, value: Fill::Noise, ..RandomErasing::default() };
+    let mix = AugMix { severity: 5, depth: Some(2), ..AugMix::default() };
+    let cases = [
+        ("RandomResizedCrop", Augment::RandomResizedCrop),
+        ("PadCrop(4)", Augment::PadCrop(4)),
+        ("ReflectPadCrop(2)", Augment::ReflectPadCrop(2)),
+        ("HorizontalFlip", Augment::HorizontalFlip),
+        ("AlternatingFlip", Augment::AlternatingFlip),
+        ("ColorJitter(brightness: 0.4, saturation: 0.4, hue: 0.2)", Augment::ColorJitter(jitter)),
+        ("PcaNoise(0.1)", Augment::PcaNoise(0.1)),
+        ("RandAugment()", Augment::RandAugment(RandAugment { ops: 2, magnitude: 9 })),
+        ("RandAugment(ops: 1)", Augment::RandAugment(RandAugment { ops: 1, magnitude: 9 })),
+        ("TrivialAugment", Augment::TrivialAugment),
+        ("AutoAugment(ImageNet)", Augment::AutoAugment(Policy::ImageNet)),
+        ("AugMix()", Augment::AugMix(AugMix::default())),
+        ("AugMix(severity: 5, depth: 2)", Augment::AugMix(mix)),
+        ("RandomErasing(p: 0.1, value: Noise)", Augment::RandomErasing(erasing)),
+        ("Cutout(16)", Augment::Cutout(16)),
+    ];
+    let options = spelling();
+    for (text, expected) in cases {
+        assert_eq!(options.from_str::<Augment>(text).unwrap(), expected, "{text}");
+        let written = options.to_string(&expected).unwrap();
+        assert_eq!(options.from_str::<Augment>(&written).unwrap(), expected, "{written}");
+        assert!(text.starts_with(expected.name()), "{text}");
+    }
+    assert!(options.from_str::<Augment>("RandAugment(opps: 2)").is_err());
+}
+
+#[test]
+fn recipes_write_orders_and_parts_like_this() {
+    let options = spelling();
+    assert_eq!(options.from_str::<Order>("Repeated(3)").unwrap(), Order::Repeated(3));
+    let subset = Subset { fraction: 0.5, seed: 1 };
+    assert_eq!(options.from_str::<Subset>("(fraction: 0.5, seed: 1)").unwrap(), subset);
+    let noise = LabelNoise { fraction: 0.5, seed: 1 };
+    assert_eq!(options.from_str::<LabelNoise>("(fraction: 0.5, seed: 1)").unwrap(), noise);
+    let progress = ProgressiveResizing { delay: 0.3, ..ProgressiveResizing::default() };
+    assert_eq!(options.from_str::<ProgressiveResizing>("(delay: 0.3)").unwrap(), progress);
 }

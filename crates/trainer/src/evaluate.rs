@@ -74,7 +74,8 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
     pub fn evaluate(&self, data: &Dataset) -> Result<Score, Error> {
         let working = Parameters(working_copy::<E, D>(&self.parameters)?);
         let mut total = Score::default();
-        for batch in data.val_batches(self.plan.batch_size, &self.plan.normalize)? {
+        let size = [self.plan.facts.height, self.plan.facts.width];
+        for batch in data.val_batches(self.plan.batch_size, &self.plan.normalize, size)? {
             let batch = batch?;
             let labels = batch.labels.clone();
             let images = self.images(batch)?;

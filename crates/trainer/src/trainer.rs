@@ -8,7 +8,7 @@ use std::time::Instant;
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
-use trickbag_data::{Batch, Dataset, Loading};
+use trickbag_data::{Batch, Dataset, Loading, Order};
 use trickbag_losses::cross_entropy;
 use trickbag_models::{Mode, Parameters, RunningStatistics};
 use trickbag_ops::Backend;
@@ -98,6 +98,8 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         let loading = Loading {
             seed: plan.seed,
             batch_size: plan.batch_size,
+            size: [plan.facts.height, plan.facts.width],
+            order: Order::Shuffled,
             augment: plan.augment.clone(),
             normalize: plan.normalize.clone(),
         };

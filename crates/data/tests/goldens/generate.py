@@ -41,6 +41,10 @@ CASES = [
     ("pad_crop", (6, 5, 3), (2, 2, 2)),
     ("pad_crop", (5, 6, 1), (3, 5, 1)),
     ("pad_crop", (4, 4, 1), (4, 8, 8)),
+    # reflect_pad_crop: the same
+    ("reflect_pad_crop", (6, 5, 3), (2, 0, 4)),
+    ("reflect_pad_crop", (5, 6, 1), (4, 8, 1)),
+    ("reflect_pad_crop", (1, 3, 1), (0, 0, 0)),
 ]
 
 
@@ -63,7 +67,8 @@ def apply(operation, image, numbers):
     if operation == "flip":
         return F.hflip(image)
     padding, top, left = numbers
-    return F.crop(F.pad(image, padding, fill=0), top, left, image.height, image.width)
+    mode = "reflect" if operation == "reflect_pad_crop" else "constant"
+    return F.crop(F.pad(image, padding, padding_mode=mode), top, left, image.height, image.width)
 
 
 def main():
