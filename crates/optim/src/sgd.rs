@@ -28,7 +28,7 @@ pub struct Sgd {
     #[serde(default)]
     pub weight_decay: f64,
     /// How weight decay acts.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Decay::is_coupled")]
     pub decay: Decay,
 }
 
@@ -47,6 +47,13 @@ pub enum Decay {
     /// `lr` of the optimiser's settings, so a plan that scales the rate scales it there too.
     /// Composer's `DecoupledSGDW`; a fitting decay is smaller by a factor of about `lr`.
     Independent,
+}
+
+impl Decay {
+    /// The default is left out of recipes, so that their hash is what it was.
+    fn is_coupled(&self) -> bool {
+        *self == Self::Coupled
+    }
 }
 
 impl Rule for Sgd {

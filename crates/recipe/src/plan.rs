@@ -8,8 +8,8 @@ pub(crate) use draft::{Draft, Ramp};
 use trickbag_data::{Augment, Facts, Normalize, Source};
 use trickbag_losses::CrossEntropy;
 use trickbag_models::{Architecture, Network, ZeroGamma};
-use trickbag_optim::Optimizer;
-use trickbag_param_groups::{Group, Parameter, Rule, Table, resolve};
+use trickbag_optim::{Decay, Optimizer, Sgd};
+use trickbag_param_groups::{Group, Kind, Parameter, Rule, Table, resolve};
 use trickbag_precision::Policy;
 use trickbag_schedules::{Clock, Schedule};
 
@@ -131,6 +131,7 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
     let mut draft = Draft::baseline(clock, recipe.batch_size, facts.classes, lr);
     let tricks = apply(&recipe.tricks, &mut draft)?;
 
+    draft.rules.extend(adaptive_rates(&recipe.optimizer));
     let groups = groups(&network, recipe.optimizer.weight_decay(), &draft.rules)?;
     Ok(Plan {
         name: recipe.name.clone(),
@@ -148,7 +149,7 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
         epochs: recipe.epochs,
         steps_per_epoch: clock.steps_per_epoch,
         total_steps: clock.total_steps,
-        optimizer: recipe.optimizer,
+        optimizer: at_peak(recipe.optimizer, draft.peak),
         learning_rate: draft.learning_rate()?,
         groups,
         loss: draft.loss,
@@ -227,6 +228,27 @@ fn groups(network: &Network, weight_decay: f64, rules: &[Rule]) -> Result<Table,
         network.parameters().iter().map(|spec| spec.parameter.clone()).collect();
     resolve(rules, Group::with_decay(weight_decay), &parameters)
         .map_err(|error| Problem::Groups(error).at("tricks"))
+}
+
+/// Independent decay follows the rate's share of its peak, which tricks may have moved.
+fn at_peak(optimizer: Optimizer, peak: f64) -> Optimizer {
+    match optimizer {
+        Optimizer::Sgd(sgd) if sgd.decay == Decay::Independent => {
+            Optimizer::Sgd(Sgd { lr: peak, ..sgd })
+        }
+        other => other,
+    }
+}
+
+/// Optimisers that adapt the rate of each weight leave biases and norms as they are (You et al., arXiv
+/// 1708.03888; timm).
+fn adaptive_rates(optimizer: &Optimizer) -> Option<Rule> {
+    match optimizer {
+        Optimizer::Lars(_) | Optimizer::Lamb(_) => {
+            Some(Rule::no_lars([Kind::Bias, Kind::NormScale, Kind::NormShift]))
+        }
+        Optimizer::Sgd(_) | Optimizer::AdamW(_) | Optimizer::RmsProp(_) => None,
+    }
 }
 
 /// Applies the tricks slot by slot, whatever their order in the recipe.

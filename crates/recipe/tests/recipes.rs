@@ -4,6 +4,7 @@
 use std::fs;
 
 use trickbag_models::ZeroGamma;
+use trickbag_param_groups::{Kind, Lars};
 use trickbag_recipe::{Document, Plan};
 use trickbag_schedules::Schedule;
 
@@ -26,10 +27,13 @@ fn recipes() -> Vec<Document> {
 }
 
 fn with_tricks(tricks: &[&str]) -> Document {
+    document("Sgd(lr: 0.1, momentum: 0.9, weight_decay: 1e-4)", tricks)
+}
+
+fn document(optimizer: &str, tricks: &[&str]) -> Document {
     let text = format!(
         "(name: \"law\", seed: 1, data: Mnist10k, model: ResNet(depth: 8, stem: Cifar, width: 4),
-        batch_size: 256, epochs: 4, optimizer: Sgd(lr: 0.1, momentum: 0.9, weight_decay: 1e-4),
-        tricks: [{}])",
+        batch_size: 256, epochs: 4, optimizer: {optimizer}, tricks: [{}])",
         tricks.join(", ")
     );
     Document::new("law", text).unwrap()
@@ -121,6 +125,32 @@ fn without_tricks_a_plan_is_the_baseline() {
     assert_eq!(plan.zero_gamma, ZeroGamma::Off);
     assert!(plan.groups.rows().iter().all(|row| row.group.weight_decay == 1e-4));
     assert!(plan.tricks.is_empty());
+}
+
+#[test]
+fn optimisers_that_adapt_rates_spare_biases_and_norms() {
+    for (optimizer, spares) in [
+        ("Lars(lr: 1.0, momentum: 0.9)", true),
+        ("Lamb(lr: 0.01)", true),
+        ("AdamW(lr: 0.01)", false),
+        ("RmsProp(lr: 0.01)", false),
+    ] {
+        let plan = plan(&document(optimizer, &[]));
+        for (spec, row) in plan.network.parameters().iter().zip(plan.groups.rows()) {
+            let weight = matches!(spec.parameter.kind, Kind::ConvWeight | Kind::LinearWeight);
+            let expected = if spares && !weight { Lars::Excluded } else { Lars::Included };
+            assert_eq!(row.group.lars, expected, "{optimizer}: {}", row.name);
+        }
+    }
+}
+
+#[test]
+fn independent_decay_follows_the_scaled_peak() {
+    for (decay, lr) in [("Independent", 0.2), ("Decoupled", 0.1), ("Coupled", 0.1)] {
+        let sgd = format!("Sgd(lr: 0.1, weight_decay: 1e-4, decay: {decay})");
+        let plan = plan(&document(&sgd, &["LinearScaling(base_batch: 128)"]));
+        assert_eq!(plan.optimizer.lr(), lr, "{decay}");
+    }
 }
 
 /// The parts that differ and can be told apart, besides the hash and the list of tricks.

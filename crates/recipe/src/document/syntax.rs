@@ -475,7 +475,7 @@ mod tests {
             ("(epochs: 1e3)", "`epochs` needs a whole number, 0 or more, found `1e3`", "1e3"),
             (
                 "(optimizer: Sgd(lr: 0,1))",
-                "expected fields with their names (lr, momentum, nesterov, weight_decay), found `1`",
+                "expected fields with their names (lr, momentum, nesterov, weight_decay, decay), found `1`",
                 "1",
             ),
             (

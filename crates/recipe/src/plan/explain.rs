@@ -4,7 +4,7 @@ use std::fmt;
 
 use ron::ser::PrettyConfig;
 use serde::Serialize;
-use trickbag_optim::{AdamW, Optimizer, Sgd};
+use trickbag_optim::{AdamW, Decay, Lamb, Lars, Optimizer, RmsProp, Sgd};
 use trickbag_schedules::plot;
 
 use super::Plan;
@@ -107,14 +107,37 @@ fn as_written(setting: &impl Serialize) -> Result<String, fmt::Error> {
 
 fn optimizer(optimizer: &Optimizer) -> String {
     match optimizer {
-        Optimizer::Sgd(Sgd { momentum, nesterov, weight_decay, .. }) => {
-            let kind = if *nesterov { "Nesterov momentum" } else { "momentum" };
-            format!("SGD, {kind} {momentum}, weight decay {weight_decay} in the gradient")
+        Optimizer::Sgd(Sgd { momentum, nesterov, weight_decay, decay, .. }) => {
+            let place = match decay {
+                Decay::Coupled => "in the gradient",
+                Decay::Decoupled => "beside the step, times the learning rate",
+                Decay::Independent => {
+                    "beside the step, times the share of the highest learning rate"
+                }
+            };
+            let momentum = of_momentum(*momentum, *nesterov);
+            format!("SGD, {momentum}, weight decay {weight_decay} {place}")
         }
         Optimizer::AdamW(AdamW { betas, eps, weight_decay, .. }) => {
             format!("AdamW, betas {betas:?}, eps {eps:e}, weight decay {weight_decay}")
         }
+        Optimizer::RmsProp(RmsProp { alpha, eps, momentum, weight_decay, .. }) => format!(
+            "RMSprop, alpha {alpha}, eps {eps:e}, momentum {momentum}, weight decay {weight_decay} \
+             in the gradient"
+        ),
+        Optimizer::Lars(Lars { momentum, nesterov, weight_decay, trust_coefficient, .. }) => {
+            let momentum = of_momentum(*momentum, *nesterov);
+            format!("LARS, {momentum}, trust {trust_coefficient}, weight decay {weight_decay}")
+        }
+        Optimizer::Lamb(Lamb { betas, eps, weight_decay, .. }) => {
+            format!("LAMB, betas {betas:?}, eps {eps:e}, weight decay {weight_decay}")
+        }
     }
+}
+
+fn of_momentum(momentum: f64, nesterov: bool) -> String {
+    let kind = if nesterov { "Nesterov momentum" } else { "momentum" };
+    format!("{kind} {momentum}")
 }
 
 fn indented(text: &str) -> String {

@@ -7,7 +7,7 @@ use dfdx::prelude::*;
 use trickbag_losses::{CrossEntropy, cross_entropy};
 use trickbag_models::{Mode, Network, Parameters, RunningStatistics, ZeroGamma};
 use trickbag_ops::{Backend, FeatureMap};
-use trickbag_optim::{Optimizer, Sgd, State};
+use trickbag_optim::{Decay, Optimizer, Sgd, State};
 use trickbag_param_groups::Group;
 use trickbag_precision::{backward, working_copy};
 
@@ -15,7 +15,8 @@ use super::options::Work;
 use crate::failure::Failure;
 
 const LOSS: CrossEntropy = CrossEntropy { label_smoothing: 0.1 };
-const SGD: Sgd = Sgd { lr: 0.01, momentum: 0.9, nesterov: true, weight_decay: 5e-4 };
+const SGD: Sgd =
+    Sgd { lr: 0.01, momentum: 0.9, nesterov: true, weight_decay: 5e-4, decay: Decay::Coupled };
 
 /// A network in training.
 pub(super) struct Training<'n, E: Dtype, D: Backend<E>> {
