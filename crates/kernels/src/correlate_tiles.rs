@@ -16,7 +16,7 @@ const FEW_PIXELS: usize = 4;
 
 /// For all pixels of a band and all destination channels: the sum over all taps (and, with
 /// [`Mix::Group`], source channels) of source times weight.
-pub(crate) struct Correlate<'a, E: Stored> {
+pub struct Correlate<'a, E: Stored> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
     pub(crate) blocks: &'a [Block],
@@ -168,12 +168,7 @@ impl<E: Stored> Tiles<'_, E> {
     #[inline(always)]
     fn store<L: Lanes, const PIXELS: usize>(&mut self, sums: [L; PIXELS], pixels: &[Pixel]) {
         for (sum, pixel) in sums.into_iter().zip(pixels) {
-            let to = &mut self.destination[pixel.destination..][..self.columns];
-            let sum = match self.write {
-                Write::Overwrite => sum,
-                Write::Add => sum.add(L::load_padded(to)),
-            };
-            sum.store_part(to);
+            self.write.store(sum, &mut self.destination[pixel.destination..][..self.columns]);
         }
     }
 }

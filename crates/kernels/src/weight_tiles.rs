@@ -28,7 +28,7 @@ const COPIED: [Pixel; CHUNK_PIXELS] = {
 
 /// For every number in the runs and every block of destination channels: adds the sum over some
 /// pixels of source times gradient.
-pub(crate) struct WeightGradient<'a, E: Stored> {
+pub struct WeightGradient<'a, E: Stored> {
     pub(crate) mix: Mix,
     pub(crate) blocks: &'a [Block],
     pub(crate) runs: &'a [Run],
@@ -77,12 +77,15 @@ impl<E: Stored> WeightGradient<'_, E> {
 
     /// Loads each block's gradients of the pixels, joined to so many factors.
     #[inline(always)]
-    fn load_gradients<L: Lanes>(&mut self, pixels: &[Pixel], factors: usize) {
+    pub(crate) fn load_gradients<L: Lanes>(&mut self, pixels: &[Pixel], factors: usize) {
         self.gradients.resize(self.blocks.len() * factors, [E::Factor::default(); LANES]);
         for (block, panel) in self.blocks.iter().zip(self.gradients.chunks_exact_mut(factors)) {
             let row = |pixel: &Pixel| &self.dy[pixel.destination + block.destination..];
             let mut rows = pixels.iter().map(row);
-            panel.iter_mut().for_each(|factors| E::weave::<L>(&mut rows, factors));
+            // Not `for_each`: its closure may be compiled on its own, without the instructions.
+            for factors in panel {
+                E::weave::<L>(&mut rows, factors);
+            }
         }
     }
 
