@@ -17,7 +17,7 @@ const FEW_PIXELS: usize = 4;
 
 /// For all pixels of a band and all destination channels: the sum over all taps (and, with
 /// [`Mix::Group`], source channels) of source times weight.
-pub(crate) struct Correlate<'a, E: Stored> {
+pub struct Correlate<'a, E: Stored> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
     pub(crate) blocks: &'a [Block],
@@ -244,11 +244,7 @@ impl<E: Stored> Tiles<'_, E> {
         for (i, sum) in sums.into_iter().enumerate() {
             let Some(pixel) = pixels.get(i) else { return };
             let to = &mut self.destination[pixel.destination + block * LANES..][..self.columns];
-            let sum = match self.write {
-                Write::Overwrite => sum,
-                Write::Add => sum.add(L::load_padded(to)),
-            };
-            sum.store_part(to);
+            self.write.store(sum, to);
         }
     }
 }

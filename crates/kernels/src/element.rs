@@ -2,7 +2,10 @@
 
 use half::bf16;
 
+use crate::correlate_tiles::Correlate;
 use crate::lanes::{LANES, Lanes, first_lanes};
+use crate::weight_tiles::WeightGradient;
+use crate::{Isa, amx};
 
 /// A type of the numbers in images and weights: `f32`, or `bf16` from the crate `half`.
 ///
@@ -53,6 +56,16 @@ pub trait Stored: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + '
         rows: &mut impl Iterator<Item = &'a [Self]>,
         to: &mut [Self::Factor; LANES],
     );
+
+    /// Runs the kernel with what the instruction set has for numbers of this type.
+    fn correlate(isa: Isa, kernel: Correlate<'_, Self>) {
+        isa.run(kernel);
+    }
+
+    /// Does so for the gradient of the weight.
+    fn weight_gradient(isa: Isa, kernel: WeightGradient<'_, Self>) {
+        isa.run(kernel);
+    }
 }
 
 /// What is multiplied at once for each sum: one `f32`, or two `bf16`.
@@ -199,6 +212,14 @@ impl Stored for bf16 {
             (Some(first), Some(second)) => L::pair(first, second, to),
             _ => L::pair(&first_lanes(first), &first_lanes(second), to),
         }
+    }
+
+    fn correlate(isa: Isa, kernel: Correlate<'_, Self>) {
+        amx::correlate(isa, kernel);
+    }
+
+    fn weight_gradient(isa: Isa, kernel: WeightGradient<'_, Self>) {
+        amx::weight_gradient(isa, kernel);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::Error;
+use crate::{Error, amx};
 
 /// An instruction set that the operators are compiled for.
 ///
@@ -18,10 +18,19 @@ pub enum Isa {
     Avx512,
     /// The same and AVX512-BF16, which multiplies pairs of `bf16`; `f32` gains nothing from it.
     Avx512Bf16,
+    /// The same and AMX-TILE and AMX-BF16, which multiply tiles of `bf16`, on Linux 5.16 or later.
+    ///
+    /// They are there if the system lets this process use them, which is asked for once, and if they
+    /// then compute a small product right. Their sums take subnormal numbers as zero, and add up 32
+    /// products at a time, those at even positions and those at odd ones apart.
+    Amx,
+    /// The same in software, on any processor.
+    #[cfg(test)]
+    AmxModel,
 }
 
 /// Worst first.
-const ALL: [Isa; 4] = [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16];
+const ALL: [Isa; 5] = [Isa::Portable, Isa::Avx2, Isa::Avx512, Isa::Avx512Bf16, Isa::Amx];
 
 thread_local! {
     static CHOSEN: Cell<Option<Isa>> = const { Cell::new(None) };
@@ -77,12 +86,20 @@ impl Isa {
             Self::Avx512Bf16 => {
                 is_x86_feature_detected!("avx512bf16") && Self::Avx512.is_available()
             }
+            Self::Amx => amx::is_available(),
+            #[cfg(test)]
+            Self::AmxModel => true,
         }
     }
 
     #[cfg(not(target_arch = "x86_64"))]
     pub(crate) fn is_available(self) -> bool {
-        self == Self::Portable
+        match self {
+            Self::Amx => amx::is_available(),
+            #[cfg(test)]
+            Self::AmxModel => true,
+            _ => self == Self::Portable,
+        }
     }
 }
 

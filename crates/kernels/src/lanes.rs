@@ -43,6 +43,11 @@ pub trait Lanes: Copy {
     /// Loads pairs, which only [`Lanes::dot`] may touch.
     fn load_pairs(from: &[[bf16; 2]; LANES]) -> Self;
     fn splat_pair(pair: &[bf16; 2]) -> Self;
+    /// Loads fewer than sixteen pairs, and zeros for the others.
+    fn load_pairs_short(from: &[[bf16; 2]]) -> Self;
+    fn store_pairs(self, to: &mut [[bf16; 2]; LANES]);
+    /// The values of both, numbers or pairs, in turn: first those of their first halves.
+    fn interleave(self, other: Self) -> [Self; 2];
     /// Loads the first number of each pair.
     fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self;
     fn pair(first: &[bf16; LANES], second: &[bf16; LANES], to: &mut [[bf16; 2]; LANES]);
@@ -111,7 +116,9 @@ impl Isa {
         match self {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the guard has just found every feature that the function enables.
-            Self::Avx512Bf16 if self.is_available() => unsafe { avx512::run_with_dot(kernel) },
+            Self::Avx512Bf16 | Self::Amx if self.is_available() => unsafe {
+                avx512::run_with_dot(kernel)
+            },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             Self::Avx512 if self.is_available() => unsafe { avx512::run(kernel) },

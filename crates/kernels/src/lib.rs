@@ -33,10 +33,12 @@
 //!   shift of batch normalisation, are always `f32`.
 //! - **Fast**: AVX-512 or AVX2 is chosen at run time, see [`Isa`]. Convolution keeps tiles of sums in
 //!   registers and reads the images where they lie: nothing is unrolled into columns, and products
-//!   with padding are never computed. In `bf16` it multiplies pairs with AVX512-BF16, if the processor
-//!   has it. Where it pays, 3x3 with stride 1 goes through Winograd's minimal filtering F(4x4, 3x3),
-//!   with a quarter of the products. `examples/speed.rs` measures all operators.
+//!   with padding are never computed. In `bf16` it multiplies tiles with AMX, or pairs with AVX512-BF16,
+//!   if the processor has it. Where it pays, which it does not beside AMX, 3x3 with stride 1 goes through
+//!   Winograd's minimal filtering F(4x4, 3x3), with a quarter of the products. `examples/speed.rs`
+//!   measures all operators.
 
+mod amx;
 mod avg_pool;
 mod band;
 mod channels;

@@ -106,7 +106,7 @@ impl<E: Element> Pass<'_, E> {
         let mut gradients = Vec::new();
         let plan = self.plans.of(band);
         for lattice in &plan.lattices {
-            self.isa.run(WeightGradient {
+            let kernel = WeightGradient {
                 mix: self.channels.mix,
                 blocks: &self.blocks[blocks.clone()],
                 runs: &cut(&lattice.runs, rows),
@@ -116,7 +116,8 @@ impl<E: Element> Pass<'_, E> {
                 rows: rows.clone(),
                 sums,
                 gradients: &mut gradients,
-            });
+            };
+            E::weight_gradient(self.isa, kernel);
         }
     }
 

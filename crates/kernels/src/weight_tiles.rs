@@ -28,7 +28,7 @@ const COPIED: [Pixel; CHUNK_PIXELS] = {
 
 /// For every number in the runs and every block of destination channels: adds the sum over some
 /// pixels of source times gradient.
-pub(crate) struct WeightGradient<'a, E: Stored> {
+pub struct WeightGradient<'a, E: Stored> {
     pub(crate) mix: Mix,
     pub(crate) blocks: &'a [Block],
     pub(crate) runs: &'a [Run],
@@ -83,10 +83,12 @@ impl<E: Stored> WeightGradient<'_, E> {
 
     /// Loads each block's gradients of the pixels, joined to so many factors.
     #[inline(always)]
-    fn load_gradients<L: Lanes>(&mut self, pixels: &[Pixel], factors: usize) {
+    pub(crate) fn load_gradients<L: Lanes>(&mut self, pixels: &[Pixel], factors: usize) {
         self.gradients.resize(self.blocks.len() * factors, [E::Factor::default(); LANES]);
-        // Pixel by pixel, which is how they lie.
-        for (k, pixels) in pixels.chunks(E::SPAN).enumerate() {
+        // Pixel by pixel, which is how they lie; where there are none left, the factors are zeros.
+        for k in 0..factors {
+            let pixels = &pixels[pixels.len().min(k * E::SPAN)..];
+            let pixels = &pixels[..pixels.len().min(E::SPAN)];
             for (block, panel) in self.blocks.iter().zip(self.gradients.chunks_exact_mut(factors)) {
                 let row = |pixel: &Pixel| &self.dy[pixel.destination + block.destination..];
                 E::weave::<L>(&mut pixels.iter().map(row), &mut panel[k]);

@@ -1,5 +1,8 @@
 //! What an operator does with what a buffer held before.
 
+use crate::element::Stored;
+use crate::lanes::Lanes;
+
 /// What happens to the old content of a gradient's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
@@ -7,4 +10,16 @@ pub enum Write {
     Add,
     /// It is neither read nor kept.
     Overwrite,
+}
+
+impl Write {
+    /// Stores as many numbers as there is room for.
+    #[inline(always)]
+    pub(crate) fn store<L: Lanes, E: Stored>(self, numbers: L, to: &mut [E]) {
+        let numbers = match self {
+            Self::Overwrite => numbers,
+            Self::Add => numbers.add(L::load_padded(to)),
+        };
+        numbers.store_part(to);
+    }
 }

@@ -128,6 +128,35 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn load_pairs_short(from: &[[bf16; 2]]) -> Self {
+        Self::load_pairs(&first_lanes(from))
+    }
+
+    #[inline(always)]
+    fn store_pairs(self, to: &mut [[bf16; 2]; LANES]) {
+        let to = to.as_mut_ptr().cast();
+        // SAFETY: as the module says; the reference is valid for writing twice eight pairs.
+        unsafe {
+            _mm256_storeu_ps(to, self.0[0]);
+            _mm256_storeu_ps(to.add(8), self.0[1]);
+        }
+    }
+
+    #[inline(always)]
+    fn interleave(self, other: Self) -> [Self; 2] {
+        let half = |half: usize| {
+            let (a, b) = (self.0[half], other.0[half]);
+            // SAFETY: as the module says.
+            unsafe {
+                let (low, high) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+                let first = _mm256_permute2f128_ps::<0x20>(low, high);
+                Self([first, _mm256_permute2f128_ps::<0x31>(low, high)])
+            }
+        };
+        [half(0), half(1)]
+    }
+
+    #[inline(always)]
     fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self {
         Self::load_pairs(from).split()[0]
     }

@@ -160,6 +160,31 @@ impl<D: Dot> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
+    fn load_pairs_short(from: &[[bf16; 2]]) -> Self {
+        let mask = (1 << from.len().min(LANES - 1)) - 1;
+        // SAFETY: as the module says; the mask has one bit for each pair of the slice.
+        Self::new(unsafe { _mm512_maskz_loadu_ps(mask, from.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn store_pairs(self, to: &mut [[bf16; 2]; LANES]) {
+        // SAFETY: as the module says; the reference is valid for writing sixteen pairs.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr().cast(), self.0) }
+    }
+
+    #[inline(always)]
+    fn interleave(self, other: Self) -> [Self; 2] {
+        let (a, b) = (self.0, other.0);
+        // SAFETY: as the module says.
+        unsafe {
+            // Indices from 16 on are those of `b`.
+            let first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+            [first, second].map(|half| Self::new(_mm512_permutex2var_ps(a, half, b)))
+        }
+    }
+
+    #[inline(always)]
     fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self {
         let [first, _] = split(Self::load_pairs(from).0);
         Self::new(first)

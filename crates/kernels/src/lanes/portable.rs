@@ -69,6 +69,24 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn load_pairs_short(from: &[[bf16; 2]]) -> Self {
+        Self::load_pairs(&first_lanes(from))
+    }
+
+    #[inline(always)]
+    fn store_pairs(self, to: &mut [[bf16; 2]; LANES]) {
+        let [first, second] = [0, 16]
+            .map(|shift| self.0.map(|pair| bf16::from_bits((pair.to_bits() >> shift) as u16)));
+        Self::pair(&first, &second, to);
+    }
+
+    #[inline(always)]
+    fn interleave(self, other: Self) -> [Self; 2] {
+        let both = [self.0, other.0];
+        [0, LANES / 2].map(|half| Self(std::array::from_fn(|i| both[i % 2][half + i / 2])))
+    }
+
+    #[inline(always)]
     fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self {
         Self(from.map(|[first, _]| first.to_f32()))
     }

@@ -65,6 +65,10 @@ impl Geometry {
 
     /// Whether minimal filtering takes less time than a product for each tap.
     fn pays<E: Stored>(&self, isa: Isa, conv: &Conv) -> bool {
+        if isa >= Isa::Amx && E::SPAN > 1 {
+            // It would be in `f32`, where AMX has nothing to offer.
+            return false;
+        }
         let tiles = self.tile_count() as f64;
         let (depth, columns) = (self.source.channels as f64, self.destination.channels as f64);
         let transforms = TRANSFORM_COST * tiles * (1.0 / depth + 1.0 / columns);
