@@ -80,10 +80,10 @@ class Bottleneck(nn.Module):
         return self.bn3
 
 
-def deep_stem(width):
+def deep_stem(channels_in, width):
     half = width // 2
     return nn.Sequential(
-        conv(3, half, 3, 2), nn.BatchNorm2d(half), nn.ReLU(),
+        conv(channels_in, half, 3, 2), nn.BatchNorm2d(half), nn.ReLU(),
         conv(half, half, 3), nn.BatchNorm2d(half), nn.ReLU(),
         conv(half, width, 3),
     )  # fmt: skip
@@ -93,10 +93,10 @@ class ResNet(nn.Module):
     """A residual network. Depths of `FOUR_STAGES` have four stages; 6n + 2 has three, with n basic blocks each.
 
     `stem` is "ImageNet", "Cifar" or "Deep"; `variant` is "A", "B", "C" or "D". C and D have the deep stem in
-    place of the ImageNet one. `width` is the number of channels of the first stage.
+    place of the ImageNet one. `width` is the number of channels of the first stage, `channels` that of the images.
     """
 
-    def __init__(self, depth, stem="ImageNet", variant="B", width=None, classes=1000):
+    def __init__(self, depth, stem="ImageNet", variant="B", width=None, classes=1000, channels=3):
         super().__init__()
         kind, blocks = FOUR_STAGES.get(depth) or ("basic", [(depth - 2) // 6] * 3)
         assert depth in FOUR_STAGES or depth % 6 == 2, f"depth {depth} is not 6n + 2"
@@ -106,9 +106,9 @@ class ResNet(nn.Module):
             stem = "Deep"
 
         self.conv1 = {
-            "ImageNet": lambda: conv(3, width, 7, 2),
-            "Cifar": lambda: conv(3, width, 3),
-            "Deep": lambda: deep_stem(width),
+            "ImageNet": lambda: conv(channels, width, 7, 2),
+            "Cifar": lambda: conv(channels, width, 3),
+            "Deep": lambda: deep_stem(channels, width),
         }[stem]()
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
@@ -116,12 +116,12 @@ class ResNet(nn.Module):
         channels_in = width
         self.stages = [f"layer{stage + 1}" for stage in range(len(blocks))]
         for stage, (name, count) in enumerate(zip(self.stages, blocks)):
-            channels = width << stage
+            channels_out = width << stage
             strides = [1 if stage == 0 else 2] + [1] * (count - 1)
             layer = nn.Sequential()
             for stride in strides:
-                layer.append(block(channels_in, channels, stride, variant))
-                channels_in = block.expansion * channels
+                layer.append(block(channels_in, channels_out, stride, variant))
+                channels_in = block.expansion * channels_out
             self.add_module(name, layer)
         self.fc = nn.Linear(channels_in, classes)
 
