@@ -51,7 +51,7 @@ def main():
             batch_size=128, epochs=5, base_batch=128, zero_gamma=True,
         ),
         "mnist": Twin(
-            load_idx, [0.1307], [0.3081], padding=2, flip=0.0, depth=8, batch_size=64, epochs=8, base_batch=128,
+            load_idx, [0.1311], [0.3087], padding=2, flip=0.0, depth=8, batch_size=64, epochs=8, base_batch=128,
             zero_gamma=False,
         ),
     }  # fmt: skip

@@ -76,7 +76,7 @@ pub use label_noise::LabelNoise;
 pub use loading::{Batch, Loading};
 pub use normalize::{Normalize, NormalizeTable};
 pub use operation::{Interpolation, Operation};
-pub use order::{Order, Visit};
+pub use order::{Order, Visit, batch_generator};
 pub use progressive_resizing::ProgressiveResizing;
 pub use source::{Facts, Source};
 pub use split::Split;

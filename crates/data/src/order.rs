@@ -113,6 +113,21 @@ pub(crate) enum Draws {
     Coin { index: u64 },
     Subset,
     Labels,
+    Batch { step: u64 },
+}
+
+/// The generator for what is drawn once for the batch of a step, counted from 0.
+///
+/// ```
+/// use rand::Rng;
+/// use trickbag_data::batch_generator;
+///
+/// let draw = |seed, step| batch_generator(seed, step).r#gen::<u64>();
+/// assert_eq!(draw(1, 7), draw(1, 7));
+/// assert_ne!(draw(1, 7), draw(1, 8));
+/// ```
+pub fn batch_generator(seed: u64, step: u64) -> ChaCha8Rng {
+    generator(seed, 0, Draws::Batch { step })
 }
 
 /// The key holds all numbers in full, so two of these generators never share a stream.
@@ -123,6 +138,7 @@ pub(crate) fn generator(seed: u64, epoch: u64, draws: Draws) -> ChaCha8Rng {
         Draws::Coin { index } => (u64::MAX, index),
         Draws::Subset => (u64::MAX - 1, 0),
         Draws::Labels => (u64::MAX - 2, 0),
+        Draws::Batch { step } => (u64::MAX - 3, step),
     };
     let mut key = [0; 32];
     for (bytes, number) in key.chunks_exact_mut(8).zip([seed, epoch, kind, index]) {

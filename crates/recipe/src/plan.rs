@@ -5,10 +5,10 @@ mod explain;
 
 pub(crate) use draft::{Draft, Ramp};
 
-use trickbag_data::{Augment, Facts, Normalize, Source};
-use trickbag_losses::CrossEntropy;
+use trickbag_data::{Augment, Facts, Normalize, Order, Source};
+use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::{Architecture, Network, ZeroGamma};
-use trickbag_optim::{Decay, Optimizer, Sgd};
+use trickbag_optim::{Clip, Decay, Optimizer, Sgd};
 use trickbag_param_groups::{Group, Kind, Parameter, Rule, Table, resolve};
 use trickbag_precision::Policy;
 use trickbag_schedules::{Clock, Schedule};
@@ -89,6 +89,12 @@ pub struct Plan {
     pub groups: Table,
     /// The loss.
     pub loss: CrossEntropy,
+    /// How images and targets of a batch are mixed.
+    pub mixing: Mixing,
+    /// The limit for the gradients of an update.
+    pub clip: Option<Clip>,
+    /// Which images an epoch shows, and in which order.
+    pub order: Order,
     /// The number format that computes.
     pub precision: Policy,
     /// The tricks in the order in which they were applied.
@@ -153,6 +159,9 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
         learning_rate: draft.learning_rate()?,
         groups,
         loss: draft.loss,
+        mixing: draft.mixing,
+        clip: draft.clip,
+        order: draft.order,
         precision: draft.precision,
         tricks,
     })

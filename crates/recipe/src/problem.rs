@@ -228,6 +228,9 @@ pub enum Problem {
     /// The optimiser refuses.
     #[error(transparent)]
     Optimizer(trickbag_optim::Error),
+    /// The loss, or what mixes its targets, refuses.
+    #[error(transparent)]
+    Loss(trickbag_losses::Error),
     /// The schedule refuses.
     #[error(transparent)]
     Schedule(trickbag_schedules::Error),

@@ -7,12 +7,17 @@
 // A new trick is a file below that implements `Effect`, a variant of `Trick`, and its line in
 // `Trick::effect`.
 
+mod class_balanced_sampling;
 mod cosine_annealing;
+mod cut_mix;
 mod exponential_decay;
+mod gradient_clipping;
 mod label_smoothing;
 mod linear_scaling;
+mod mix_up;
 mod no_bias_decay;
 mod precision;
+mod repeated_augmentation;
 mod step_decay;
 mod warmup;
 mod zero_gamma;
@@ -21,12 +26,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use class_balanced_sampling::ClassBalancedSampling;
 pub use cosine_annealing::CosineAnnealing;
+pub use cut_mix::CutMix;
 pub use exponential_decay::ExponentialDecay;
+pub use gradient_clipping::GradientClipping;
 pub use label_smoothing::LabelSmoothing;
 pub use linear_scaling::LinearScaling;
+pub use mix_up::MixUp;
 pub use no_bias_decay::NoBiasDecay;
 pub use precision::Precision;
+pub use repeated_augmentation::RepeatedAugmentation;
 pub use step_decay::StepDecay;
 pub use warmup::Warmup;
 pub use zero_gamma::ZeroGamma;
@@ -55,6 +65,16 @@ pub enum Trick {
     ZeroGamma(ZeroGamma),
     /// See [`Precision`].
     Precision(Precision),
+    /// See [`MixUp`].
+    MixUp(MixUp),
+    /// See [`CutMix`].
+    CutMix(CutMix),
+    /// See [`GradientClipping`].
+    GradientClipping(GradientClipping),
+    /// See [`RepeatedAugmentation`].
+    RepeatedAugmentation(RepeatedAugmentation),
+    /// See [`ClassBalancedSampling`].
+    ClassBalancedSampling(ClassBalancedSampling),
 }
 
 impl Trick {
@@ -85,6 +105,11 @@ impl Trick {
             Self::NoBiasDecay(trick) => trick,
             Self::ZeroGamma(trick) => trick,
             Self::Precision(trick) => trick,
+            Self::MixUp(trick) => trick,
+            Self::CutMix(trick) => trick,
+            Self::GradientClipping(trick) => trick,
+            Self::RepeatedAugmentation(trick) => trick,
+            Self::ClassBalancedSampling(trick) => trick,
         }
     }
 }
@@ -124,6 +149,14 @@ pub enum Slot {
     ResidualScale,
     /// The number format that computes.
     NumberFormat,
+    /// How images are blended.
+    Blends,
+    /// How boxes of images are replaced.
+    Patches,
+    /// How large gradients may be.
+    GradientLimit,
+    /// Which images an epoch shows, and in which order.
+    Order,
 }
 
 impl fmt::Display for Slot {
@@ -136,6 +169,10 @@ impl fmt::Display for Slot {
             Self::DecayedKinds => "which kinds of parameter decay",
             Self::ResidualScale => "what residual branches start from",
             Self::NumberFormat => "the number format",
+            Self::Blends => "how images are blended",
+            Self::Patches => "how boxes of images are replaced",
+            Self::GradientLimit => "how large gradients may be",
+            Self::Order => "which images an epoch shows",
         })
     }
 }
@@ -146,6 +183,20 @@ fn check_factor(factor: f64) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Problem::impossible("factor", factor, "a number above 0 and below 1").at("factor"))
+}
+
+/// Mixup and CutMix share the batches, so their settings are checked together.
+fn check_mixing(draft: &Draft) -> Result<(), Fault> {
+    if draft.batch_size < 2 {
+        return Err(Problem::Loss(trickbag_losses::Error::Alone).at(""));
+    }
+    draft.mixing.validate().map_err(|error| {
+        let at = match &error {
+            trickbag_losses::Error::Setting { field, .. } => field,
+            _ => "probability",
+        };
+        Problem::Loss(error).at(at)
+    })
 }
 
 #[cfg(test)]
@@ -183,6 +234,11 @@ mod tests {
             "NoBiasDecay()",
             "ZeroGamma()",
             "Precision(F32)",
+            "MixUp(alpha:0.2,probability:1.0)",
+            "CutMix(alpha:1.0,probability:0.5)",
+            "GradientClipping(Norm(1.0))",
+            "RepeatedAugmentation(4)",
+            "ClassBalancedSampling()",
         ];
         for text in texts {
             let trick: Trick = options().from_str(text).unwrap();
@@ -195,7 +251,19 @@ mod tests {
     #[test]
     fn slots_read_as_different_things() {
         use Slot::*;
-        let slots = [PeakRate, Warmup, Decay, Targets, DecayedKinds, ResidualScale, NumberFormat];
+        let slots = [
+            PeakRate,
+            Warmup,
+            Decay,
+            Targets,
+            DecayedKinds,
+            ResidualScale,
+            NumberFormat,
+            Blends,
+            Patches,
+            GradientLimit,
+            Order,
+        ];
         let words: BTreeSet<String> = slots.iter().map(Slot::to_string).collect();
         assert_eq!(words.len(), slots.len());
     }

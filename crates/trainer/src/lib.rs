@@ -33,6 +33,7 @@ mod checkpoint;
 mod error;
 mod evaluate;
 mod trainer;
+mod units;
 
 pub use checkpoint::{BEST, LAST, MODEL};
 pub use error::Error;

@@ -8,17 +8,24 @@ use std::time::Instant;
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
-use trickbag_data::{Batch, Dataset, Loading, Order};
+use trickbag_data::{Batch, Dataset, Loading, batch_generator};
 use trickbag_losses::cross_entropy;
 use trickbag_models::{Mode, Parameters, RunningStatistics};
-use trickbag_ops::Backend;
-use trickbag_optim::State;
+use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
+use trickbag_optim::{State, Units, without_frozen};
 use trickbag_param_groups::Group;
 use trickbag_precision::{backward, working_copy};
 use trickbag_recipe::Plan;
 use trickbag_report::{EpochRecord, Record, StepRecord};
 
+use crate::units::units;
 use crate::{BEST, Error, MODEL, Score};
+
+/// Images and targets.
+type Examples<E, D> = (FeatureMap<E, D>, Matrix<f32, D>);
+
+/// A gradient for each parameter.
+type Gradients<D> = Vec<Vector<f32, D>>;
 
 /// A plan in training: parameters, statistics, optimiser state, and how far it has come.
 #[derive(Debug)]
@@ -30,6 +37,7 @@ pub struct Trainer<'p, E: Dtype, D: Backend<E>> {
     pub(crate) optimizer: State<D>,
     pub(crate) progress: Progress,
     groups: Vec<Group>,
+    units: Vec<Units>,
     format: PhantomData<E>,
 }
 
@@ -66,8 +74,9 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         let statistics = plan.network.initial_statistics(&dev)?;
         let optimizer = State::new(plan.optimizer, &parameters)?;
         let groups = plan.groups.rows().iter().map(|row| row.group).collect();
+        let units = units(&plan.network);
         let (progress, format) = (Progress::default(), PhantomData);
-        Ok(Self { plan, dev, parameters, statistics, optimizer, progress, groups, format })
+        Ok(Self { plan, dev, parameters, statistics, optimizer, progress, groups, units, format })
     }
 
     /// Updates done so far.
@@ -99,7 +108,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             seed: plan.seed,
             batch_size: plan.batch_size,
             size: [plan.facts.height, plan.facts.width],
-            order: Order::Shuffled,
+            order: plan.order,
             augment: plan.augment.clone(),
             normalize: plan.normalize.clone(),
         };
@@ -132,8 +141,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         let plan = self.plan;
         let learning_rate = plan.learning_rate.at(self.progress.step);
         let labels = batch.labels.clone();
-        let images = self.images(batch)?;
-        let targets = plan.loss.targets(&labels, plan.network.classes(), &self.dev)?;
+        let (images, targets) = self.examples(batch)?;
 
         let working = Parameters(working_copy::<E, D>(&self.parameters)?);
         let mode = Mode::Train(&mut self.statistics);
@@ -147,10 +155,33 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         }
         let gradients = backward(loss.scaled(1.0)?, &working, 1.0)?;
         drop(working); // so that the parameters are updated in place
+        let gradients = self.clipped(gradients)?;
         self.optimizer.update(&mut self.parameters, gradients, &self.groups, learning_rate)?;
         self.progress.step += 1;
         self.progress.score += Score::of(&answers, &labels, value);
         Ok(value)
+    }
+
+    /// A batch's images and targets on the device, mixed with each other where the plan says so.
+    fn examples(&self, mut batch: Batch) -> Result<Examples<E, D>, Error> {
+        let plan = self.plan;
+        let classes = plan.network.classes();
+        let shape = [batch.len(), batch.height, batch.width, batch.channels];
+        let mut targets = plan.loss.target_rows(&batch.labels, classes)?;
+        let mut rng = batch_generator(plan.seed, self.progress.step);
+        let mix = plan.mixing.draw([batch.height, batch.width], &mut rng)?;
+        mix.images(&mut batch.images, shape)?;
+        mix.targets(&mut targets, classes)?;
+        let targets = self.dev.try_tensor_from_vec(targets, (batch.len(), classes));
+        Ok((self.images(batch)?, targets.map_err(trickbag_ops::Error::device)?))
+    }
+
+    /// The gradients of an update within the plan's limit.
+    fn clipped(&self, gradients: Gradients<D>) -> Result<Gradients<D>, Error> {
+        let Some(clip) = self.plan.clip else { return Ok(gradients) };
+        let gradients = without_frozen(gradients, &self.groups)?;
+        let (clipped, _) = clip.apply(gradients, &self.parameters, &self.units)?;
+        Ok(clipped)
     }
 
     fn step_record(&self, epoch: u64, loss: f32) -> StepRecord {

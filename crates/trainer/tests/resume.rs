@@ -88,7 +88,39 @@ fn timeless(record: &Record) -> String {
 #[test]
 fn ends_in_the_same_bytes_wherever_it_was_stopped() {
     stop_and_resume::<f32>(RECIPE);
-    stop_and_resume::<Bf16>(&RECIPE.replace("ZeroGamma]", "ZeroGamma, Precision(Bf16)]"));
+    stop_and_resume::<Bf16>(&with("Precision(Bf16)"));
+    stop_and_resume::<f32>(&with(
+        "MixUp(alpha: 0.2, probability: 0.5), CutMix(alpha: 1.0, probability: 0.5), \
+         GradientClipping(Norm(1.0)), RepeatedAugmentation(2)",
+    ));
+}
+
+/// The recipe with more tricks.
+fn with(tricks: &str) -> String {
+    RECIPE.replace("ZeroGamma]", &format!("ZeroGamma, {tricks}]"))
+}
+
+#[test]
+fn tricks_reach_the_training() {
+    let data = open();
+    let of = |tricks: &str| losses::<f32>(&plan(&with(tricks), &data), &data);
+    let baseline = of("Precision(F32)");
+    for nothing in ["MixUp(alpha: 1.0, probability: 0.0)", "GradientClipping(Norm(1e9))"] {
+        assert_eq!(of(nothing), baseline, "{nothing}");
+    }
+    for trick in [
+        "MixUp(alpha: 1.0)",
+        "CutMix(alpha: 1.0)",
+        "GradientClipping(Norm(0.1))",
+        "GradientClipping(Value(0.001))",
+        "GradientClipping(Adaptive(0.001))",
+        "RepeatedAugmentation(2)",
+        "ClassBalancedSampling",
+    ] {
+        let found = of(trick);
+        assert_ne!(found, baseline, "{trick}");
+        assert!(found.iter().all(|loss| loss.is_finite()), "{trick}: {found:?}");
+    }
 }
 
 fn stop_and_resume<E: Dtype>(recipe: &str)

@@ -372,6 +372,8 @@ fn noun(type_name: Option<String>) -> String {
         "Variant" => "variant",
         "Policy" => "number format",
         "Duration" => "unit",
+        "Clip" => "limit",
+        "Decay" => "kind of decay",
         _ => "name",
     }
     .to_owned()

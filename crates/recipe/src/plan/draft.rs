@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use trickbag_losses::CrossEntropy;
+use trickbag_data::Order;
+use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::ZeroGamma;
+use trickbag_optim::Clip;
 use trickbag_param_groups::Rule;
 use trickbag_precision::Policy;
 use trickbag_schedules::{Clock, Duration, Schedule};
@@ -26,6 +28,9 @@ pub(crate) struct Draft {
     pub(crate) rules: Vec<Rule>,
     pub(crate) zero_gamma: ZeroGamma,
     pub(crate) precision: Policy,
+    pub(crate) mixing: Mixing,
+    pub(crate) clip: Option<Clip>,
+    pub(crate) order: Order,
     /// The path of the trick that writes each slot.
     pub(crate) writers: BTreeMap<Slot, String>,
 }
@@ -50,6 +55,9 @@ impl Draft {
             rules: Vec::new(),
             zero_gamma: ZeroGamma::default(),
             precision: Policy::default(),
+            mixing: Mixing::default(),
+            clip: None,
+            order: Order::default(),
             writers: BTreeMap::new(),
         }
     }

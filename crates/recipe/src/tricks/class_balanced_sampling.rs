@@ -1,0 +1,50 @@
+//! Every class as often as any other.
+
+use serde::{Deserialize, Serialize};
+use trickbag_data::Order;
+
+use super::{Effect, Slot};
+use crate::plan::Draft;
+use crate::problem::Fault;
+
+/// Draws the images of an epoch, with replacement, such that every class comes as often as any other:
+/// `ClassBalancedSampling`.
+///
+/// Source: Kang et al. 2020 (arXiv 1910.09217), section 4.1.
+///
+/// Convention: the chance of an image is inverse to the size of its class (PyTorch's
+/// `WeightedRandomSampler` with these weights). An epoch is as long as without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassBalancedSampling {}
+
+impl Effect for ClassBalancedSampling {
+    fn name(&self) -> &'static str {
+        "ClassBalancedSampling"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::Order
+    }
+
+    fn source(&self) -> &'static str {
+        "Kang et al. 2020, 4.1"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        draft.order = Order::Balanced;
+        Ok("images drawn with replacement, every class as often".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::check;
+
+    #[test]
+    fn classes_come_as_often() {
+        let words = "images drawn with replacement, every class as often";
+        assert_eq!(check(&ClassBalancedSampling {}, Ok(words)).order, Order::Balanced);
+    }
+}

@@ -1,0 +1,74 @@
+//! Blended pairs of images.
+
+use serde::{Deserialize, Serialize};
+use trickbag_losses::MixUp as Settings;
+
+use super::{Effect, Slot, check_mixing};
+use crate::plan::Draft;
+use crate::problem::Fault;
+
+/// Blends each image, and its targets, with another of its batch: `MixUp(alpha: 0.2)`.
+///
+/// `alpha`, above 0, says how much: the image's own share is drawn from Beta(alpha, alpha), once for
+/// a batch. `probability`, 1 when left out, is the share of the batches that are blended; with
+/// `CutMix` the two share out the batches, and must not come to more than 1.
+///
+/// Source: Zhang et al. 2018 (arXiv 1710.09412); Bag of Tricks (arXiv 1812.01187), section 5.4.
+///
+/// Convention: labels are smoothed first, then mixed; the partner is the batch reversed (timm,
+/// gluon).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MixUp(pub Settings);
+
+impl Effect for MixUp {
+    fn name(&self) -> &'static str {
+        "MixUp"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::Blends
+    }
+
+    fn source(&self) -> &'static str {
+        "Zhang et al. 2018; Bag of Tricks, 5.4"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        draft.mixing.mixup = Some(self.0);
+        check_mixing(draft)?;
+        let Settings { alpha, probability } = self.0;
+        Ok(format!(
+            "a share from Beta({alpha}, {alpha}), in {} % of the batches",
+            100.0 * probability
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::{check, check_on};
+
+    #[test]
+    fn batches_are_blended() {
+        let trick = MixUp(Settings { alpha: 0.2, probability: 0.5 });
+        let draft = check(&trick, Ok("a share from Beta(0.2, 0.2), in 50 % of the batches"));
+        assert_eq!(draft.mixing.mixup, Some(trick.0));
+    }
+
+    #[test]
+    fn a_single_image_has_no_partner() {
+        let draft = Draft { batch_size: 1, ..Draft::example() };
+        let refused = trickbag_losses::Error::Alone.to_string();
+        check_on(draft, &MixUp(Settings { alpha: 0.2, probability: 1.0 }), Err(("", &refused)));
+    }
+
+    #[test]
+    fn impossible_settings_are_refused() {
+        let refused = "`alpha` is 0, expected a positive number";
+        check(&MixUp(Settings { alpha: 0.0, probability: 1.0 }), Err(("alpha", refused)));
+        let refused = "`probability` is 1.5, expected a number from 0 to 1";
+        check(&MixUp(Settings { alpha: 1.0, probability: 1.5 }), Err(("probability", refused)));
+    }
+}
