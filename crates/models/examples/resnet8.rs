@@ -3,7 +3,9 @@
 #![allow(clippy::print_stdout)]
 
 use dfdx::prelude::*;
-use trickbag_models::{Architecture, Error, Mode, Network, ResNet, Stem, Variant, ZeroGamma};
+use trickbag_models::{
+    Architecture, Error, Mode, Network, Noise, ResNet, Stem, Variant, ZeroGamma,
+};
 use trickbag_ops::FeatureMap;
 
 fn main() -> Result<(), Error> {
@@ -31,7 +33,8 @@ fn run() -> Result<Run, Error> {
     let images: FeatureMap<f32, Cpu> = dev.sample_normal_like(&(2, 16, 16, 3));
 
     let traced = images.leaky_trace();
-    let logits = network.forward(&parameters, Mode::Train(&mut statistics), traced)?;
+    let logits =
+        network.forward(&parameters, Mode::Train(&mut statistics, Noise::default()), traced)?;
     let gradients = logits.square().mean().backward();
     let square = |p| gradients.get(p).square().sum::<(), _>().as_vec()[0];
     let gradient_norm = parameters.iter().map(square).sum::<f32>().sqrt();

@@ -1,11 +1,36 @@
 //! What a recipe's `model` line says: the family and its settings.
 use serde::{Deserialize, Serialize};
 
+use crate::{Airbench94, InceptionV3, MobileNetV1, ResNet9, WideResNet};
+
 /// A network family and its settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Architecture {
     /// Residual networks (He et al., arXiv 1512.03385).
     ResNet(ResNet),
+    /// Wide residual networks for small images (Zagoruyko and Komodakis, arXiv 1605.07146).
+    WideResNet(WideResNet),
+    /// The residual network of nine layers that won DAWNBench on CIFAR-10.
+    ResNet9(ResNet9),
+    /// Depthwise separable convolutions (Howard et al., arXiv 1704.04861).
+    MobileNetV1(MobileNetV1),
+    /// Inception-V3 (Szegedy et al., arXiv 1512.00567).
+    InceptionV3(InceptionV3),
+    /// The network of airbench94, for CIFAR-10 (Jordan, arXiv 2404.00498).
+    Airbench94(Airbench94),
+}
+
+impl Architecture {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::ResNet(_) => "ResNet",
+            Self::WideResNet(_) => "WideResNet",
+            Self::ResNet9(_) => "ResNet9",
+            Self::MobileNetV1(_) => "MobileNetV1",
+            Self::InceptionV3(_) => "InceptionV3",
+            Self::Airbench94(_) => "Airbench94",
+        }
+    }
 }
 
 /// Settings of a residual network.
@@ -40,7 +65,10 @@ pub enum Stem {
     Deep,
 }
 
-/// The tweaks of a downsampling block (Bag of Tricks, section 4).
+/// The tweaks of a downsampling block (Bag of Tricks, section 4), each on top of the one before.
+///
+/// torchvision's ResNet-50 is variant B, the paper's baseline is A. [`Tweak`](crate::Tweak) has the
+/// tweaks one by one, for ablations: A with all three is D.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Variant {
     /// The stride is in the first 1x1 convolution of a bottleneck (He et al. 2015).

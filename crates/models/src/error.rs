@@ -1,5 +1,6 @@
 //! What can go wrong when a network is built, run or loaded.
 
+use crate::Tweak;
 use crate::architecture::CIFAR_STAGE;
 
 /// A network's failure.
@@ -15,6 +16,42 @@ pub enum Error {
         found: usize,
         /// The nearest depth of the form 6n + 2.
         nearest: usize,
+    },
+    /// A depth that wide residual networks do not have.
+    #[error(
+        "there is no WideResNet of depth {found}: use 6n + 4, of which {nearest} is the nearest"
+    )]
+    WideDepth {
+        /// The depth asked for.
+        found: usize,
+        /// The nearest depth of the form 6n + 4.
+        nearest: usize,
+    },
+    /// A number out of its range.
+    #[error("the {what} is {found}, expected {expected}")]
+    Setting {
+        /// Which number.
+        what: &'static str,
+        /// The number asked for.
+        found: f64,
+        /// The range.
+        expected: &'static str,
+    },
+    /// Something that the family does not have.
+    #[error("{family} cannot have {extra}: remove one of the two")]
+    Unsupported {
+        /// What was asked for.
+        extra: &'static str,
+        /// The family.
+        family: &'static str,
+    },
+    /// A tweak that changes nothing.
+    #[error("ResNet-{tweak:?} changes nothing in this network: {reason}")]
+    Tweak {
+        /// The tweak.
+        tweak: Tweak,
+        /// Why, and what to do.
+        reason: &'static str,
     },
     /// A width that the stem cannot divide.
     #[error("a width of {found} channels does not work: it must be a positive even number")]
@@ -52,6 +89,31 @@ pub enum Error {
     /// Values that do not belong to this network.
     #[error("these values do not belong to this network: {}", .0.join("; "))]
     Mismatch(Vec<String>),
+    /// Tensors of which not one fits the network.
+    #[error(
+        "none of the file's tensors fits the network, as `{}`: use a file of the same family and sizes",
+        .tensors.join("`, `")
+    )]
+    NothingFits {
+        /// Names of the first ones.
+        tensors: Vec<String>,
+    },
+    /// A network without a whitening layer.
+    #[error("this network has no whitening layer: only Airbench94 has one")]
+    NoWhitening,
+    /// Values that are no images for a whitening layer.
+    #[error(
+        "{values} values of shape {shape:?} cannot be whitened: expected (batch, height, width, \
+         channels) with {channels} channels and 2 pixels or more along each axis"
+    )]
+    Images {
+        /// How many values there are.
+        values: usize,
+        /// The shape that they are said to have.
+        shape: [usize; 4],
+        /// Channels that the network takes.
+        channels: usize,
+    },
     /// A file that cannot be read or written as safetensors.
     #[error("not a safetensors file of F32 tensors: {0}")]
     File(String),
@@ -63,6 +125,10 @@ pub enum Error {
 impl Error {
     pub(crate) fn file(error: safetensors::SafeTensorError) -> Self {
         Self::File(error.to_string())
+    }
+
+    pub(crate) fn setting(what: &'static str, found: f64, expected: &'static str) -> Self {
+        Self::Setting { what, found, expected }
     }
 
     pub(crate) fn depth(found: usize) -> Self {

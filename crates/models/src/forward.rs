@@ -3,25 +3,23 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_ops::{
-    Activation, Affine, Backend, BatchStatistics, Divisor, FeatureMap, Flow, Matrix, Rounding,
-    Vector,
+    Activation, Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Pointwise, Vector,
+    Window,
 };
 
-use crate::network::{Conv, Layer, Norm, ParameterId};
-use crate::{Error, Network, Parameters, RunningStatistics};
+use crate::initialise::vector;
+use crate::network::{Conv, Dense, Head, Layer, Norm, ParameterId, Pooling, Residual};
+use crate::noise::DROPOUT;
+use crate::{Error, Network, Noise, Parameters, RunningStatistics};
 
-/// Added to the variance (PyTorch's default).
-const EPS: f32 = 1e-5;
-/// Weight of the batch in the running statistics (PyTorch's default).
-const MOMENTUM: f64 = 0.1;
-
-/// Which statistics batch norm uses.
+/// Which statistics batch norm uses, and whether anything is random.
 #[derive(Debug)]
 pub enum Mode<'a, D: Device<f32>> {
-    /// The batch's own; the running ones move by a tenth towards them, the variance unbiased
-    /// (`n / (n - 1)`), as in PyTorch. The images are data, which have no gradient.
-    Train(&'a mut RunningStatistics<D>),
-    /// The running ones, unchanged.
+    /// The batch's own statistics; the running ones move by a tenth towards them (by 0.4 in
+    /// [`Airbench94`](crate::Airbench94)), the variance unbiased (`n / (n - 1)`), as in PyTorch. What
+    /// is dropped at random follows from the noise. The images are data, which have no gradient.
+    Train(&'a mut RunningStatistics<D>, Noise),
+    /// The running statistics, unchanged; nothing is random.
     Evaluate(&'a RunningStatistics<D>),
 }
 
@@ -44,15 +42,12 @@ impl Network {
             return Err(Error::Channels { found: images.shape().3, expected: self.in_channels });
         }
         let flow = match mode {
-            Mode::Train(_) => Flow::Stop,
+            Mode::Train(..) => Flow::Stop,
             Mode::Evaluate(_) => Flow::Through,
         };
-        let mut pass = Pass { network: self, parameters, mode, flow };
+        let mut pass = Pass { network: self, parameters, mode, flow, blocks: 0 };
         let features = pass.run(&self.layers, images)?;
-        let pooled = D::global_avg_pool(features)?;
-        let weight = (pooled.shape().1, self.classes);
-        let weight = D::reshape(pass.parameter(self.head.weight).clone(), &weight)?;
-        Ok(D::linear(pooled, &weight, pass.parameter(self.head.bias))?)
+        pass.head(&self.head, features)
     }
 
     fn check<E: Dtype, D: Backend<E>>(
@@ -61,7 +56,7 @@ impl Network {
         mode: &Mode<'_, D>,
     ) -> Result<(), Error> {
         let statistics: &RunningStatistics<D> = match mode {
-            Mode::Train(statistics) => statistics,
+            Mode::Train(statistics, _) => statistics,
             Mode::Evaluate(statistics) => statistics,
         };
         let lengths = self.parameters.iter().map(|p| p.len());
@@ -81,6 +76,8 @@ struct Pass<'a, E: Dtype, D: Backend<E>> {
     mode: Mode<'a, D>,
     /// Of the next convolution.
     flow: Flow,
+    /// Residual blocks so far that may be skipped.
+    blocks: u64,
 }
 
 impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
@@ -91,7 +88,11 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
     ) -> Result<FeatureMap<E, D, T>, Error> {
         match layers {
             [] => Ok(x),
-            [Layer::Conv(conv), Layer::Norm { norm, activation }, rest @ ..] => {
+            [
+                Layer::Conv(conv @ Conv { bias: None, .. }),
+                Layer::Norm { norm, activation },
+                rest @ ..,
+            ] => {
                 let x = self.norm(Some(conv), norm, *activation, x, None)?;
                 self.run(rest, x)
             }
@@ -110,27 +111,149 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
         match layer {
             Layer::Conv(conv) => self.conv(conv, x),
             Layer::Norm { norm, activation } => self.norm(None, norm, *activation, x, None),
+            Layer::Pointwise(function) => Ok(D::pointwise(x, *function)?),
             Layer::MaxPool(window) => Ok(D::max_pool(x, window)?),
-            Layer::AvgPool(window) => Ok(D::avg_pool(x, window, Rounding::Ceil, Divisor::Valid)?),
-            Layer::Residual { body, norm, shortcut } => {
-                let beside = x.with_empty_tape();
-                let (conv, body) = match &body[..] {
-                    [body @ .., Layer::Conv(conv)] => (Some(conv), body),
-                    body => (None, body),
-                };
-                let branch = self.run(body, x)?;
-                let beside = self.run(shortcut, beside)?;
-                self.norm(conv, norm, Activation::Relu, branch, Some(beside))
+            Layer::AvgPool { window, rounding, divisor } => {
+                Ok(D::avg_pool(x, window, *rounding, *divisor)?)
+            }
+            Layer::BlurPool => Ok(D::blur_pool(x)?),
+            Layer::Gate { squeeze, excite } => self.gate(squeeze, excite, x),
+            Layer::Residual(residual) => self.residual(residual, x),
+            Layer::Branches(branches) => {
+                let run = |branch: &Vec<Layer>| self.run(branch, x.with_empty_tape());
+                let parts = branches.iter().map(run).collect::<Result<Vec<_>, _>>()?;
+                let (joined, tape) = D::concat_channels(parts)?.split_tape();
+                Ok(joined.put_tape(tape.merge(x.split_tape().1)))
             }
         }
     }
 
-    fn conv<T: Tape<E, D>>(
+    /// The norm at the end of a body is one operator with the addition, if nothing comes between.
+    fn residual<T: Tape<E, D>>(
+        &mut self,
+        residual: &Residual,
+        x: FeatureMap<E, D, T>,
+    ) -> Result<FeatureMap<E, D, T>, Error> {
+        let Residual { body, shortcut, activation, drop_rate } = residual;
+        let beside = x.with_empty_tape();
+        match &body[..] {
+            [body @ .., Layer::Norm { norm, activation: Activation::Identity }]
+                if self.noise(*drop_rate).is_none() =>
+            {
+                let (conv, body) = match body {
+                    [body @ .., Layer::Conv(conv @ Conv { bias: None, .. })] => (Some(conv), body),
+                    body => (None, body),
+                };
+                let branch = self.run(body, x)?;
+                let beside = self.run(shortcut, beside)?;
+                self.norm(conv, norm, *activation, branch, Some(beside))
+            }
+            body => {
+                let branch = self.run(body, x)?;
+                let branch = self.drop_samples(branch, *drop_rate)?;
+                let beside = self.run(shortcut, beside)?;
+                self.shift(None, *activation, branch, Some(beside))
+            }
+        }
+    }
+
+    /// Stochastic depth: zeros for whole samples.
+    fn drop_samples<T: Tape<E, D>>(
+        &mut self,
+        x: FeatureMap<E, D, T>,
+        rate: f64,
+    ) -> Result<FeatureMap<E, D, T>, Error> {
+        let Some(noise) = self.noise(rate) else { return Ok(x) };
+        let (batch, _, _, channels) = *x.shape();
+        self.blocks += 1;
+        let mask = noise.mask(DROPOUT + self.blocks, batch, rate);
+        let factors = mask.into_iter().flat_map(|factor| std::iter::repeat_n(factor, channels));
+        let factors = matrix(x.device(), factors.collect(), (batch, channels))?;
+        Ok(D::scale_channels(x, factors.retaped::<T>())?)
+    }
+
+    /// Dropout: zeros for single features.
+    fn drop_features<T: Tape<E, D>>(
         &self,
+        x: Matrix<E, D, T>,
+        rate: f64,
+    ) -> Result<Matrix<E, D, T>, Error> {
+        let Some(noise) = self.noise(rate) else { return Ok(x) };
+        let shape = *x.shape();
+        let factors = matrix(x.device(), noise.mask(DROPOUT, shape.0 * shape.1, rate), shape)?;
+        multiply(x, factors)
+    }
+
+    /// What decides a mask of this rate, if there is one.
+    fn noise(&self, rate: f64) -> Option<Noise> {
+        match self.mode {
+            Mode::Train(_, noise) if rate > 0.0 => Some(noise),
+            _ => None,
+        }
+    }
+
+    /// Squeeze and excitation.
+    fn gate<T: Tape<E, D>>(
+        &self,
+        squeeze: &Dense,
+        excite: &Dense,
+        x: FeatureMap<E, D, T>,
+    ) -> Result<FeatureMap<E, D, T>, Error> {
+        let averages = D::global_avg_pool(x.with_empty_tape())?;
+        let units = D::pointwise(self.dense(squeeze, averages)?, Pointwise::Relu)?;
+        let gates = D::pointwise(self.dense(excite, units)?, Pointwise::Sigmoid)?;
+        Ok(D::scale_channels(x, gates)?)
+    }
+
+    fn dense<T: Tape<E, D>>(
+        &self,
+        dense: &Dense,
+        x: Matrix<E, D, T>,
+    ) -> Result<Matrix<E, D, T>, Error> {
+        let bias = self.parameter(dense.bias);
+        let shape = (x.shape().1, bias.shape().0);
+        let weight = D::reshape(self.parameter(dense.weight).clone(), &shape)?;
+        Ok(D::linear(x, &weight, bias)?)
+    }
+
+    fn head<T: Tape<E, D>>(
+        &self,
+        head: &Head,
+        features: FeatureMap<E, D, T>,
+    ) -> Result<Matrix<E, D, T>, Error> {
+        let (batch, height, width, channels) = *features.shape();
+        let (dev, classes) = (features.device().clone(), self.network.classes);
+        let pooled = match head.pooling {
+            Pooling::Average => D::global_avg_pool(features)?,
+            Pooling::Maximum => {
+                let all = Window { kernel: [height, width], ..Window::square(1) };
+                D::reshape(D::max_pool(features, &all)?, &(batch, channels))?
+            }
+        };
+        let weight = D::reshape(self.parameter(head.weight).clone(), &(channels, classes))?;
+        let bias = match head.bias {
+            Some(bias) => self.parameter(bias).clone(),
+            None => constant(&dev, 0.0, classes)?,
+        };
+        let logits = D::linear(self.drop_features(pooled, head.dropout)?, &weight, &bias)?;
+        if head.scale == 1.0 {
+            return Ok(logits);
+        }
+        let factors = matrix(&dev, vec![head.scale; batch * classes], (batch, classes))?;
+        multiply(logits, factors)
+    }
+
+    fn conv<T: Tape<E, D>>(
+        &mut self,
         conv: &Conv,
         x: FeatureMap<E, D, T>,
     ) -> Result<FeatureMap<E, D, T>, Error> {
-        Ok(D::conv2d(x, &self.filter(conv)?, &conv.window, conv.groups)?)
+        self.flow = Flow::Through;
+        let y = D::conv2d(x, &self.filter(conv)?, &conv.window, conv.groups)?;
+        match conv.bias {
+            Some(bias) => self.shift(Some(self.parameter(bias)), Activation::Identity, y, None),
+            None => Ok(y),
+        }
     }
 
     fn filter(&self, conv: &Conv) -> Result<FeatureMap<E, D>, Error> {
@@ -148,8 +271,13 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
         x: FeatureMap<E, D, T>,
         residual: Option<FeatureMap<E, D, T>>,
     ) -> Result<FeatureMap<E, D, T>, Error> {
-        let (scale, shift) = (self.parameter(norm.scale), self.parameter(norm.shift));
-        let affine = Affine { scale, shift, eps: EPS, activation };
+        let shift = self.parameter(norm.shift);
+        let scale = match norm.scale {
+            Some(scale) => self.parameter(scale).clone(),
+            None => constant(x.device(), 1.0, shift.shape().0)?,
+        };
+        let eps = self.network.norm_setting.eps;
+        let affine = Affine { scale: &scale, shift, eps, activation };
         let conv = match conv {
             Some(conv) => Some((conv, self.filter(conv)?)),
             None => None,
@@ -162,7 +290,7 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
                 };
                 Ok(D::batch_norm_fixed(x, &running[norm.statistics], &affine, residual)?)
             }
-            Mode::Train(running) => {
+            Mode::Train(running, _) => {
                 let (y, batch_statistics) = match conv {
                     Some((Conv { window, groups, .. }, filter)) => {
                         let flow = std::mem::replace(&mut self.flow, Flow::Through);
@@ -175,11 +303,29 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
                     let norm = self.network.norms[norm.statistics].name.clone();
                     return Err(Error::OneValue { norm });
                 }
-                let running = &mut running[norm.statistics];
-                update(running, &batch_statistics, (batch * height * width) as f64)?;
+                let (running, n) = (&mut running[norm.statistics], batch * height * width);
+                let momentum = self.network.norm_setting.momentum;
+                update(running, &batch_statistics, n as f64, momentum)?;
                 Ok(y)
             }
         }
+    }
+
+    /// `activation(x + shift + residual)`, as a norm whose statistics change nothing.
+    fn shift<T: Tape<E, D>>(
+        &self,
+        shift: Option<&Vector<E, D>>,
+        activation: Activation,
+        x: FeatureMap<E, D, T>,
+        residual: Option<FeatureMap<E, D, T>>,
+    ) -> Result<FeatureMap<E, D, T>, Error> {
+        let (dev, channels) = (x.device().clone(), x.shape().3);
+        let [zeros, ones] = [0.0, 1.0].map(|value| vector(&dev, vec![value; channels]));
+        let statistics = BatchStatistics { mean: zeros?, var: ones? };
+        let [zero, one] = [0.0, 1.0].map(|value| constant(&dev, value, channels));
+        let (zero, one) = (zero?, one?);
+        let affine = Affine { scale: &one, shift: shift.unwrap_or(&zero), eps: 0.0, activation };
+        Ok(D::batch_norm_fixed(x, &statistics, &affine, residual)?)
     }
 
     fn parameter(&self, id: ParameterId) -> &'a Vector<E, D> {
@@ -187,16 +333,45 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
     }
 }
 
-/// Moves the running statistics by [`MOMENTUM`] towards those of a batch of `n` values a channel.
+/// The value `len` times.
+fn constant<E: Dtype, D: Backend<E>>(
+    dev: &D,
+    value: f32,
+    len: usize,
+) -> Result<Vector<E, D>, Error> {
+    Ok(D::from_f32(vector(dev, vec![value; len])?)?)
+}
+
+fn matrix<E: Dtype, D: Backend<E>>(
+    dev: &D,
+    values: Vec<f32>,
+    shape: (usize, usize),
+) -> Result<Matrix<E, D>, Error> {
+    Ok(D::reshape(D::from_f32(vector(dev, values)?)?, &shape)?)
+}
+
+/// Element by element.
+fn multiply<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+    x: Matrix<E, D, T>,
+    factors: Matrix<E, D>,
+) -> Result<Matrix<E, D, T>, Error> {
+    let shape = *x.shape();
+    let image = D::reshape(x, &(shape.0, 1, 1, shape.1))?;
+    let product = D::scale_channels(image, factors.retaped::<T>())?;
+    Ok(D::reshape(product, &shape)?)
+}
+
+/// Moves the running statistics by `momentum` towards those of a batch of `n` values a channel.
 fn update<D: Device<f32>>(
     running: &mut BatchStatistics<D>,
     batch: &BatchStatistics<D>,
     n: f64,
+    momentum: f64,
 ) -> Result<(), Error> {
-    let unbiased = MOMENTUM * n / (n - 1.0);
+    let unbiased = momentum * n / (n - 1.0);
     running
         .mean
-        .try_axpy(1.0 - MOMENTUM, &batch.mean, MOMENTUM)
-        .and_then(|()| running.var.try_axpy(1.0 - MOMENTUM, &batch.var, unbiased))
+        .try_axpy(1.0 - momentum, &batch.mean, momentum)
+        .and_then(|()| running.var.try_axpy(1.0 - momentum, &batch.var, unbiased))
         .map_err(|error| trickbag_ops::Error::device(error).into())
 }

@@ -51,8 +51,10 @@ impl Network {
     /// Draws the parameters that training starts from, the same for the same `seed`.
     ///
     /// Convolutions are Kaiming normal with fan-out, the linear head is PyTorch's uniform, norm
-    /// scales are 1 and shifts 0, as in torchvision. With [`ZeroGamma::On`] the last norm scale of
-    /// each residual block is 0 (Goyal et al., arXiv 1706.02677; Bag of Tricks, section 3.1).
+    /// scales are 1 and shifts 0, as in torchvision; [`Airbench94`](crate::Airbench94) says where
+    /// it differs, and wants [`Network::whiten`] called on what this returns. With
+    /// [`ZeroGamma::On`] the last norm scale of each residual block is 0 (Goyal et al., arXiv
+    /// 1706.02677; Bag of Tricks, section 3.1).
     ///
     /// # Errors
     ///
@@ -98,19 +100,38 @@ pub(crate) fn vector<D: Device<f32>>(dev: &D, values: Vec<f32>) -> Result<Vector
 fn values(spec: &ParameterSpec, zero_gamma: ZeroGamma, rng: &mut ChaCha8Rng) -> Vec<f32> {
     let len = spec.len();
     match spec.init {
-        Init::KaimingNormalFanOut => {
-            let fan_out = spec.shape[0] * spec.shape[1] * spec.shape[3];
+        Init::KaimingNormalFanOut { groups } => {
+            let fan_out = spec.shape[0] * spec.shape[1] * spec.shape[3] / groups;
             let std = (2.0 / fan_out as f64).sqrt();
             let normal = StandardNormal.sample_iter(rng).take(len);
             normal.map(|x: f64| (x * std) as f32).collect()
         }
-        Init::LinearUniform { inputs } => {
-            let bound = 1.0 / (inputs as f64).sqrt();
-            let uniform = Uniform::new_inclusive(-bound, bound);
-            uniform.sample_iter(rng).take(len).map(|x| x as f32).collect()
-        }
+        Init::LinearUniform { inputs } => uniform(inputs, len, rng),
+        Init::Dirac => dirac(&spec.shape, rng),
         Init::ResidualScale if zero_gamma == ZeroGamma::On => vec![0.0; len],
         Init::ResidualScale | Init::One => vec![1.0; len],
         Init::Zero => vec![0.0; len],
     }
+}
+
+/// Within `± 1 / sqrt(inputs)`: what PyTorch's linear layers and convolutions start from.
+fn uniform(inputs: usize, len: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    let bound = 1.0 / (inputs as f64).sqrt();
+    let uniform = Uniform::new_inclusive(-bound, bound);
+    uniform.sample_iter(rng).take(len).map(|x| x as f32).collect()
+}
+
+/// Outputs beyond the inputs stay uniform; the others repeat the input of their number (PyTorch's
+/// `dirac_`).
+fn dirac(shape: &[usize], rng: &mut ChaCha8Rng) -> Vec<f32> {
+    let (taps, inputs, outputs) = (shape[0] * shape[1], shape[2], shape[3]);
+    let centre = shape[0] / 2 * shape[1] + shape[1] / 2;
+    let mut values = uniform(taps * inputs, taps * inputs * outputs, rng);
+    for (row, values) in values.chunks_mut(outputs).enumerate() {
+        let (tap, input) = (row / inputs, row % inputs);
+        for (output, value) in values.iter_mut().enumerate().take(inputs) {
+            *value = if tap == centre && input == output { 1.0 } else { 0.0 };
+        }
+    }
+    values
 }

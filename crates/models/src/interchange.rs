@@ -96,14 +96,24 @@ impl Network {
         bytes: &[u8],
         dev: &D,
     ) -> Result<(Parameters<f32, D>, RunningStatistics<D>), Error> {
-        let file = SafeTensors::deserialize(bytes).map_err(Error::file)?;
-        let tensors = file.iter().filter(|(name, _)| !ignored(name));
-        let tensors = tensors.map(|(name, view)| NamedTensor::from_view(name, &view));
-        self.import(tensors.collect::<Result<_, _>>()?, dev)
+        self.import(NamedTensor::deserialize(bytes)?, dev)
     }
 }
 
 impl NamedTensor {
+    /// The tensors of a safetensors file, for instance one of timm's, but for
+    /// `num_batches_tracked`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] for bytes that are no safetensors file or hold another number format than
+    /// `F32`.
+    pub fn deserialize(bytes: &[u8]) -> Result<Vec<Self>, Error> {
+        let file = SafeTensors::deserialize(bytes).map_err(Error::file)?;
+        let tensors = file.iter().filter(|(name, _)| !ignored(name));
+        tensors.map(|(name, view)| Self::from_view(name, &view)).collect()
+    }
+
     /// The bytes of a safetensors file with these tensors. Metadata of more than one entry have no
     /// fixed order, so that the bytes vary.
     ///
@@ -147,11 +157,11 @@ impl NamedTensor {
 }
 
 impl NormSpec {
-    fn mean(&self) -> String {
+    pub(crate) fn mean(&self) -> String {
         format!("{}.running_mean", self.name)
     }
 
-    fn var(&self) -> String {
+    pub(crate) fn var(&self) -> String {
         format!("{}.running_var", self.name)
     }
 }
@@ -199,11 +209,11 @@ impl Pile {
     }
 }
 
-fn ignored(name: &str) -> bool {
+pub(crate) fn ignored(name: &str) -> bool {
     name.ends_with(".num_batches_tracked")
 }
 
-fn torch_shape(shape: &[usize]) -> Vec<usize> {
+pub(crate) fn torch_shape(shape: &[usize]) -> Vec<usize> {
     match *shape {
         [kernel_h, kernel_w, inputs, outputs] => vec![outputs, inputs, kernel_h, kernel_w],
         [inputs, outputs] => vec![outputs, inputs],
@@ -221,7 +231,7 @@ fn to_torch(shape: &[usize], values: Vec<f32>) -> (Vec<usize>, Vec<f32>) {
     (torch_shape(shape), permuted)
 }
 
-fn from_torch(shape: &[usize], values: Vec<f32>) -> Vec<f32> {
+pub(crate) fn from_torch(shape: &[usize], values: Vec<f32>) -> Vec<f32> {
     let torch = torch_index(shape);
     (0..values.len()).map(|ours| values[torch(ours)]).collect()
 }

@@ -1,24 +1,25 @@
 //! Lays out the ResNet family (He et al., arXiv 1512.03385; variants of arXiv 1812.01187).
 
-use trickbag_ops::Window;
+use trickbag_ops::{Activation, Divisor, Rounding, Window};
 
 use crate::architecture::CIFAR_STAGE;
 use crate::builder::Builder;
-use crate::network::Layer;
-use crate::{Error, ResNet, Stem, Variant};
+use crate::network::{HeadStyle, Layer, Residual, Trunk};
+use crate::{BlurPool, Error, Extras, ResNet, SqueezeExcite, Stem, Tweak, Variant};
 
-/// The layers in front of the head, and the channels that they end in.
-pub(crate) fn layers(
+pub(crate) fn trunk(
     settings: &ResNet,
+    extras: &Extras,
     in_channels: usize,
     builder: &mut Builder,
-) -> Result<(Vec<Layer>, usize), Error> {
+) -> Result<Trunk, Error> {
     let (block, blocks) = stages(settings.depth)?;
     let width = settings.width.unwrap_or(if blocks.len() == 3 { 16 } else { 64 });
     if width == 0 || !width.is_multiple_of(2) {
         return Err(Error::Width { found: width });
     }
-    let mut layers = stem(settings, in_channels, width, builder);
+    let design = Design::new(settings, extras, block)?;
+    let mut layers = stem(&design, in_channels, width, builder);
     let mut channels = width;
     for (stage, &count) in blocks.iter().enumerate() {
         for index in 0..count {
@@ -29,11 +30,104 @@ pub(crate) fn layers(
             };
             builder.depth += 1;
             let name = format!("layer{}.{index}", stage + 1);
-            layers.push(residual(block, settings.variant, &name, shape, builder));
+            layers.push(residual(&design, &name, shape, builder));
             channels = shape.width * block.expansion();
         }
     }
-    Ok((layers, channels))
+    Ok(Trunk { layers, features: channels, head: HeadStyle::usual("fc") })
+}
+
+/// What the variant, the tweaks and the other extras come to.
+struct Design {
+    block: Block,
+    stem: Stem,
+    /// The convolution of a bottleneck that strides.
+    strided: Strided,
+    shortcut: Shortcut,
+    blur: BlurPool,
+    gate: Option<SqueezeExcite>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Strided {
+    First,
+    Second,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shortcut {
+    Strided,
+    Pooled,
+}
+
+impl Design {
+    fn new(settings: &ResNet, extras: &Extras, block: Block) -> Result<Self, Error> {
+        let variant = settings.variant;
+        let deep = matches!(variant, Variant::C | Variant::D) && settings.stem != Stem::Cifar;
+        let mut design = Self {
+            block,
+            stem: if deep { Stem::Deep } else { settings.stem },
+            strided: if variant == Variant::A { Strided::First } else { Strided::Second },
+            shortcut: if variant == Variant::D { Shortcut::Pooled } else { Shortcut::Strided },
+            blur: extras.blur_pool,
+            gate: extras.squeeze_excite,
+        };
+        for &tweak in &extras.tweaks {
+            if let Some(reason) = design.obstacle(tweak) {
+                return Err(Error::Tweak { tweak, reason });
+            }
+            match tweak {
+                Tweak::B => design.strided = Strided::Second,
+                Tweak::C => design.stem = Stem::Deep,
+                Tweak::D => design.shortcut = Shortcut::Pooled,
+            }
+        }
+        Ok(design)
+    }
+
+    /// Why a tweak would change nothing, and what to do.
+    fn obstacle(&self, tweak: Tweak) -> Option<&'static str> {
+        match tweak {
+            Tweak::B if matches!(self.block, Block::Basic) => {
+                Some("basic blocks have no 1x1 convolution that strides; take a depth from 50 on")
+            }
+            Tweak::B if self.strided == Strided::Second => {
+                Some("the 3x3 convolution has the stride already; start from `variant: A`")
+            }
+            Tweak::C if self.stem == Stem::Deep => Some(
+                "the stem is deep already; start from `stem: ImageNet` and `variant: A` or `B`",
+            ),
+            Tweak::C if self.stem == Stem::Cifar => Some(
+                "the stem for small images has no 7x7 convolution; start from `stem: ImageNet`",
+            ),
+            Tweak::D if self.shortcut == Shortcut::Pooled => {
+                Some("the shortcuts are pooled already; start from `variant: A`, `B` or `C`")
+            }
+            _ => None,
+        }
+    }
+
+    /// Convolution `index` of a block, its norm, and ReLU; blurred, the stride comes last.
+    fn conv_norm_relu(
+        &self,
+        name: &str,
+        index: usize,
+        channels: [usize; 2],
+        [kernel, stride]: [usize; 2],
+        builder: &mut Builder,
+    ) -> Vec<Layer> {
+        let blurred = self.blur == BlurPool::On && stride > 1;
+        let stride = if blurred { 1 } else { stride };
+        let window = Window::square(kernel).stride(stride).padding(kernel / 2);
+        let mut layers = vec![
+            builder.conv(&format!("{name}.conv{index}"), channels, window),
+            builder.norm_relu(&format!("{name}.bn{index}"), channels[1]),
+        ];
+        if blurred {
+            layers.push(Layer::BlurPool);
+        }
+        layers
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -76,105 +170,115 @@ fn stages(depth: usize) -> Result<(Block, Vec<usize>), Error> {
     Ok((block, blocks))
 }
 
-fn stem(settings: &ResNet, inputs: usize, width: usize, builder: &mut Builder) -> Vec<Layer> {
-    let pool = Layer::MaxPool(Window::square(3).stride(2).padding(1));
-    let deep = matches!(settings.variant, Variant::C | Variant::D);
-    match settings.stem {
+fn stem(design: &Design, inputs: usize, width: usize, builder: &mut Builder) -> Vec<Layer> {
+    let half = width / 2;
+    let mut layers = match design.stem {
         Stem::Cifar => {
-            vec![builder.conv("conv1", [inputs, width], three(1)), builder.norm_relu("bn1", width)]
+            return vec![
+                builder.conv("conv1", [inputs, width], three(1)),
+                builder.norm_relu("bn1", width),
+            ];
         }
-        Stem::ImageNet if !deep => vec![
+        Stem::ImageNet => vec![
             builder.conv("conv1", [inputs, width], Window::square(7).stride(2).padding(3)),
             builder.norm_relu("bn1", width),
-            pool,
         ],
-        Stem::ImageNet | Stem::Deep => vec![
-            builder.conv("conv1.0", [inputs, width / 2], three(2)),
-            builder.norm_relu("conv1.1", width / 2),
-            builder.conv("conv1.3", [width / 2, width / 2], three(1)),
-            builder.norm_relu("conv1.4", width / 2),
-            builder.conv("conv1.6", [width / 2, width], three(1)),
+        Stem::Deep => vec![
+            builder.conv("conv1.0", [inputs, half], three(2)),
+            builder.norm_relu("conv1.1", half),
+            builder.conv("conv1.3", [half, half], three(1)),
+            builder.norm_relu("conv1.4", half),
+            builder.conv("conv1.6", [half, width], three(1)),
             builder.norm_relu("bn1", width),
-            pool,
         ],
+    };
+    match design.blur {
+        BlurPool::Off => layers.push(Layer::MaxPool(three(2))),
+        BlurPool::On => layers.extend([Layer::MaxPool(three(1)), Layer::BlurPool]),
     }
+    layers
 }
 
-fn residual(
-    block: Block,
-    variant: Variant,
-    name: &str,
-    shape: BlockShape,
-    builder: &mut Builder,
-) -> Layer {
-    let (body, norm) = match block {
-        Block::Basic => basic(name, shape, builder),
-        Block::Bottleneck => bottleneck(variant, name, shape, builder),
+fn residual(design: &Design, name: &str, shape: BlockShape, builder: &mut Builder) -> Layer {
+    let mut body = match design.block {
+        Block::Basic => basic(design, name, shape, builder),
+        Block::Bottleneck => bottleneck(design, name, shape, builder),
     };
-    let outputs = shape.width * block.expansion();
+    let outputs = shape.width * design.block.expansion();
+    if let Some(gate) = design.gate {
+        let units = gate.units(outputs);
+        let squeeze = builder.dense(&format!("{name}.se.fc1"), [outputs, units]);
+        let excite = builder.dense(&format!("{name}.se.fc2"), [units, outputs]);
+        body.push(Layer::Gate { squeeze, excite });
+    }
     let shortcut = if shape.stride == 1 && shape.input == outputs {
         vec![]
     } else {
-        shortcut(variant, name, shape, outputs, builder)
+        shortcut(design.shortcut, name, shape, outputs, builder)
     };
-    Layer::Residual { body, norm, shortcut }
+    Layer::Residual(Residual::new(body, shortcut, Activation::Relu))
 }
 
 fn basic(
+    design: &Design,
     name: &str,
     BlockShape { input, width, stride }: BlockShape,
     builder: &mut Builder,
-) -> (Vec<Layer>, crate::network::Norm) {
-    let body = vec![
-        builder.conv(&format!("{name}.conv1"), [input, width], three(stride)),
-        builder.norm_relu(&format!("{name}.bn1"), width),
-        builder.conv(&format!("{name}.conv2"), [width, width], three(1)),
-    ];
-    (body, builder.residual_norm(&format!("{name}.bn2"), width))
+) -> Vec<Layer> {
+    let mut layers = design.conv_norm_relu(name, 1, [input, width], [3, stride], builder);
+    layers.push(builder.conv(&format!("{name}.conv2"), [width, width], three(1)));
+    layers.push(last_norm(&format!("{name}.bn2"), width, builder));
+    layers
 }
 
 fn bottleneck(
-    variant: Variant,
+    design: &Design,
     name: &str,
     BlockShape { input, width, stride }: BlockShape,
     builder: &mut Builder,
-) -> (Vec<Layer>, crate::network::Norm) {
-    let (first, second) = match variant {
-        Variant::A => (stride, 1),
-        Variant::B | Variant::C | Variant::D => (1, stride),
+) -> Vec<Layer> {
+    let (first, second) = match design.strided {
+        Strided::First => (stride, 1),
+        Strided::Second => (1, stride),
     };
     let outputs = width * Block::Bottleneck.expansion();
-    let body = vec![
-        builder.conv(&format!("{name}.conv1"), [input, width], one(first)),
-        builder.norm_relu(&format!("{name}.bn1"), width),
-        builder.conv(&format!("{name}.conv2"), [width, width], three(second)),
-        builder.norm_relu(&format!("{name}.bn2"), width),
-        builder.conv(&format!("{name}.conv3"), [width, outputs], one(1)),
-    ];
-    (body, builder.residual_norm(&format!("{name}.bn3"), outputs))
+    let mut layers = design.conv_norm_relu(name, 1, [input, width], [1, first], builder);
+    layers.extend(design.conv_norm_relu(name, 2, [width, width], [3, second], builder));
+    layers.push(builder.conv(&format!("{name}.conv3"), [width, outputs], one(1)));
+    layers.push(last_norm(&format!("{name}.bn3"), outputs, builder));
+    layers
 }
 
-/// A projection where the shape changes; names are torchvision's, and timm's for variant D.
+fn last_norm(name: &str, channels: usize, builder: &mut Builder) -> Layer {
+    let norm = builder.residual_norm(name, channels);
+    Layer::Norm { norm, activation: Activation::Identity }
+}
+
+/// A projection where the shape changes; names are torchvision's, and timm's where it is pooled.
 fn shortcut(
-    variant: Variant,
+    shortcut: Shortcut,
     name: &str,
     BlockShape { input, stride, .. }: BlockShape,
     outputs: usize,
     builder: &mut Builder,
 ) -> Vec<Layer> {
-    let (index, conv_stride) = match variant {
-        Variant::D => (1, 1),
-        Variant::A | Variant::B | Variant::C => (0, stride),
+    let (index, conv_stride) = match shortcut {
+        Shortcut::Pooled => (1, 1),
+        Shortcut::Strided => (0, stride),
     };
     let mut layers = vec![];
     if conv_stride != stride {
-        layers.push(Layer::AvgPool(Window::square(2).stride(stride)));
+        layers.push(Layer::AvgPool {
+            window: Window::square(2).stride(stride),
+            rounding: Rounding::Ceil,
+            divisor: Divisor::Valid,
+        });
     }
     let (conv, norm) =
         (format!("{name}.downsample.{index}"), format!("{name}.downsample.{}", index + 1));
     layers.push(builder.conv(&conv, [input, outputs], one(conv_stride)));
     let norm = builder.norm(&norm, outputs);
-    layers.push(Layer::Norm { norm, activation: trickbag_ops::Activation::Identity });
+    layers.push(Layer::Norm { norm, activation: Activation::Identity });
     layers
 }
 

@@ -2,7 +2,7 @@
 
 use trickbag_ops::{AvgPool, Divisor, ImageShape, Rounding, Window};
 
-use crate::network::{Conv, Layer, Norm, NormSpec};
+use crate::network::{Conv, Dense, Layer, Norm, NormSpec, Residual};
 use crate::{Error, Network};
 
 /// One row of the table that `explain` prints.
@@ -29,17 +29,18 @@ impl Network {
         let input = [height, width, self.in_channels];
         let output = self.walk(&self.layers, input, &mut rows)?;
         let head = &self.parameters[self.head.weight.0];
+        let bias = self.head.bias.map_or(0, |bias| self.parameters[bias.0].len());
         rows.push(LayerSummary {
             name: name(head.name()),
             output: [1, 1, self.classes],
-            parameters: head.len() + self.classes,
+            parameters: head.len() + bias,
             macs: (output[2] * self.classes) as u64,
         });
         Ok(rows)
     }
 
-    /// Multiply-accumulate operations of one image's forward pass: convolutions and the head, as
-    /// they are usually counted (fvcore, torchvision's table).
+    /// Multiply-accumulate operations of one image's forward pass: convolutions and linear layers,
+    /// as they are usually counted (fvcore, torchvision's table); blurs are not.
     ///
     /// # Errors
     ///
@@ -61,13 +62,27 @@ impl Network {
                     rows.push(self.norm_row(norm, at));
                     at
                 }
+                Layer::Pointwise(_) => at,
                 Layer::MaxPool(window) => pooled(window, at, Rounding::Floor)?,
-                Layer::AvgPool(window) => pooled(window, at, Rounding::Ceil)?,
-                Layer::Residual { body, norm, shortcut } => {
+                Layer::AvgPool { window, rounding, .. } => pooled(window, at, *rounding)?,
+                Layer::BlurPool => [at[0].div_ceil(2), at[1].div_ceil(2), at[2]],
+                Layer::Gate { squeeze, excite } => {
+                    rows.extend([squeeze, excite].map(|dense| self.dense_row(dense)));
+                    at
+                }
+                Layer::Residual(Residual { body, shortcut, .. }) => {
                     let output = self.walk(body, at, rows)?;
-                    rows.push(self.norm_row(norm, output));
                     self.walk(shortcut, at, rows)?;
                     output
+                }
+                Layer::Branches(branches) => {
+                    let mut channels = 0;
+                    let mut output = at;
+                    for branch in branches {
+                        output = self.walk(branch, at, rows)?;
+                        channels += output[2];
+                    }
+                    [output[0], output[1], channels]
                 }
             };
         }
@@ -85,13 +100,25 @@ impl Network {
             conv.window.output([height, width]).map_err(trickbag_ops::Error::from)?;
         let output = [height, width, spec.shape[3]];
         let macs = (height * width * spec.len()) as u64;
-        rows.push(LayerSummary { name: name(spec.name()), output, parameters: spec.len(), macs });
+        let parameters = spec.len() + conv.bias.map_or(0, |bias| self.parameters[bias.0].len());
+        rows.push(LayerSummary { name: name(spec.name()), output, parameters, macs });
         Ok(output)
+    }
+
+    fn dense_row(&self, dense: &Dense) -> LayerSummary {
+        let [weight, bias] = [dense.weight, dense.bias].map(|id| &self.parameters[id.0]);
+        LayerSummary {
+            name: name(weight.name()),
+            output: [1, 1, bias.len()],
+            parameters: weight.len() + bias.len(),
+            macs: weight.len() as u64,
+        }
     }
 
     fn norm_row(&self, norm: &Norm, output: [usize; 3]) -> LayerSummary {
         let NormSpec { name, channels } = &self.norms[norm.statistics];
-        LayerSummary { name: name.clone(), output, parameters: 2 * channels, macs: 0 }
+        let parameters = channels * if norm.scale.is_some() { 2 } else { 1 };
+        LayerSummary { name: name.clone(), output, parameters, macs: 0 }
     }
 }
 

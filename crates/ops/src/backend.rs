@@ -3,7 +3,7 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::{Device, Gradients, NoneTape, Shape, Storage, Tape, Tensor};
 
-use crate::{Activation, Divisor, Error, Rounding, Tensors, Window};
+use crate::{Activation, Divisor, Error, Pointwise, Rounding, Tensors, Window};
 
 /// Images or activations: `(batch, height, width, channels)`.
 pub type FeatureMap<E, D, T = NoneTape> = Tensor<(usize, usize, usize, usize), E, D, T>;
@@ -119,6 +119,35 @@ pub trait Backend<E: Dtype>: Tensors<E> {
         weight: &Matrix<E, Self>,
         bias: &Vector<E, Self>,
     ) -> Result<Matrix<E, Self, T>, Error>;
+
+    /// Blurs with the binomial filter `[1, 2, 1] / 4` along each axis, and takes every second
+    /// pixel: `n` pixels become `ceil(n / 2)` (Zhang, arXiv 1904.11486).
+    ///
+    /// The border is a mirror (PyTorch's `reflect`), as in timm's `BlurPool2d`; Composer pads with
+    /// zeros. [`Error::Mirror`] for images of fewer than two pixels along an axis.
+    fn blur_pool<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+    ) -> Result<FeatureMap<E, Self, T>, Error>;
+
+    /// A function of each number by itself.
+    fn pointwise<S: Shape, T: Tape<E, Self>>(
+        x: Tensor<S, E, Self, T>,
+        function: Pointwise,
+    ) -> Result<Tensor<S, E, Self, T>, Error>;
+
+    /// Multiplies each channel of each image by a factor: `factors` is `(batch, channels)`.
+    ///
+    /// With a gate's output this is squeeze and excitation, with a random mask dropout or
+    /// stochastic depth.
+    fn scale_channels<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        factors: Matrix<E, Self, T>,
+    ) -> Result<FeatureMap<E, Self, T>, Error>;
+
+    /// The channels of all parts one after the other; the parts agree in all else.
+    fn concat_channels<T: Tape<E, Self>>(
+        parts: Vec<FeatureMap<E, Self, T>>,
+    ) -> Result<FeatureMap<E, Self, T>, Error>;
 
     /// Casts to the format that computes; no copy where that is `f32` already.
     fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, E, Self>, Error>;

@@ -9,8 +9,17 @@ use trickbag_kernels::{AvgPool, Conv, ImageShape, MaxPool};
 
 use crate::{
     Activation, Affine, Backend, BatchStatistics, Descent, Divisor, Error, FeatureMap, Matrix,
-    Normalised, Rounding, Vector, Window,
+    Normalised, Pointwise, Rounding, Vector, Window,
 };
+
+mod blur;
+mod channels;
+mod pointwise;
+
+pub use blur::blur_pool;
+pub(crate) use channels::{check_factors, concatenated};
+pub use channels::{concat_channels, scale_channels};
+pub use pointwise::pointwise;
 
 /// A device whose [`Backend`] for `E` is the composed forms.
 pub trait Composed<E: Dtype>: Device<E> + Descent {}
@@ -86,6 +95,32 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
         bias: &Vector<E, Self>,
     ) -> Result<Matrix<E, Self, T>, Error> {
         linear(x, weight, bias)
+    }
+
+    fn blur_pool<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+    ) -> Result<FeatureMap<E, Self, T>, Error> {
+        blur_pool(x)
+    }
+
+    fn pointwise<S: Shape, T: Tape<E, Self>>(
+        x: Tensor<S, E, Self, T>,
+        function: Pointwise,
+    ) -> Result<Tensor<S, E, Self, T>, Error> {
+        pointwise(x, function)
+    }
+
+    fn scale_channels<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        factors: Matrix<E, Self, T>,
+    ) -> Result<FeatureMap<E, Self, T>, Error> {
+        scale_channels(x, factors)
+    }
+
+    fn concat_channels<T: Tape<E, Self>>(
+        parts: Vec<FeatureMap<E, Self, T>>,
+    ) -> Result<FeatureMap<E, Self, T>, Error> {
+        concat_channels(parts)
     }
 
     fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, E, Self>, Error> {

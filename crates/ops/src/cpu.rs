@@ -16,8 +16,16 @@ use crate::composed::{
 use crate::profile::spend;
 use crate::{
     Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Flow, Matrix, Normalised,
-    Rounding, Vector, Window,
+    Pointwise, Rounding, Vector, Window,
 };
+
+mod blur;
+mod channels;
+mod pointwise;
+
+use blur::blur_pool;
+use channels::{concat_channels, scale_channels};
+use pointwise::pointwise;
 
 /// A number format that the kernels compute in.
 pub(crate) trait Number: Dtype + Pooled {
@@ -122,6 +130,32 @@ macro_rules! fast_form {
             bias: &Vector<$E, Self>,
         ) -> Result<Matrix<$E, Self, T>, Error> {
             linear(x, weight, bias)
+        }
+
+        fn blur_pool<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+        ) -> Result<FeatureMap<$E, Self, T>, Error> {
+            blur_pool(x)
+        }
+
+        fn pointwise<S: Shape, T: Tape<$E, Self>>(
+            x: Tensor<S, $E, Self, T>,
+            function: Pointwise,
+        ) -> Result<Tensor<S, $E, Self, T>, Error> {
+            pointwise(x, function)
+        }
+
+        fn scale_channels<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            factors: Matrix<$E, Self, T>,
+        ) -> Result<FeatureMap<$E, Self, T>, Error> {
+            scale_channels(x, factors)
+        }
+
+        fn concat_channels<T: Tape<$E, Self>>(
+            parts: Vec<FeatureMap<$E, Self, T>>,
+        ) -> Result<FeatureMap<$E, Self, T>, Error> {
+            concat_channels(parts)
         }
     };
 }
@@ -495,9 +529,9 @@ fn global_avg_pool<E: Number, T: Tape<E, Cpu>>(
 }
 
 /// The output `y` of an operator on `x` alone, whose backward pass adds to the gradient of `x`.
-fn operator<E: Number, S: Shape, T: Tape<E, Cpu>>(
+fn operator<From: Shape, E: Number, S: Shape, T: Tape<E, Cpu>>(
     name: &'static str,
-    x: &FeatureMap<E, Cpu>,
+    x: &Tensor<From, E, Cpu>,
     y: Vec<E>,
     shape: S,
     mut tape: T,

@@ -35,6 +35,17 @@ pub enum Error {
         /// The shape that fits.
         expected: Vec<usize>,
     },
+    /// An image too small to be continued by reflection.
+    #[error(
+        "an image of {height} x {width} pixels cannot be blurred: its border is a mirror, which takes \
+         2 pixels along each axis; use larger images"
+    )]
+    Mirror {
+        /// Rows of pixels.
+        height: usize,
+        /// Columns of pixels.
+        width: usize,
+    },
     /// The device failed, most likely out of memory.
     #[error("the device failed: {0}; a smaller batch needs less memory")]
     Device(String),

@@ -1,5 +1,5 @@
-//! The image operators that [dfdx] 0.13 lacks on stable Rust: convolution, batch norm and pooling,
-//! forward and backward, taking part in dfdx's tape.
+//! The image operators that [dfdx] 0.13 lacks on stable Rust: convolution, batch norm, pooling and
+//! what gates and branches need, forward and backward, taking part in dfdx's tape.
 //!
 //! Plain dfdx code goes around them: an operator takes a tensor with whatever tape it has and
 //! returns one, and `loss.backward()` yields the gradients of everything that came before.
@@ -48,11 +48,13 @@
 
 mod backend;
 mod bf16;
+mod blur;
 mod buffers;
 pub mod composed;
 mod cpu;
 mod descent;
 mod error;
+mod pointwise;
 mod profile;
 mod tensors;
 
@@ -60,6 +62,7 @@ pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, No
 pub use bf16::Bf16;
 pub use descent::Descent;
 pub use error::Error;
+pub use pointwise::Pointwise;
 pub use profile::{Profile, Spent, profile};
 pub use tensors::Tensors;
 pub use trickbag_kernels::{

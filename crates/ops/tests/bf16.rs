@@ -13,8 +13,8 @@ use golden::close;
 use half::bf16;
 use num_traits::{AsPrimitive, Float, FromPrimitive, ToPrimitive};
 use trickbag_ops::{
-    Activation, Affine, Backend, BatchStatistics, Bf16, Divisor, FeatureMap, Matrix, Rounding,
-    Tensors, Vector, Window,
+    Activation, Affine, Backend, BatchStatistics, Bf16, Divisor, FeatureMap, Matrix, Pointwise,
+    Rounding, Tensors, Vector, Window,
 };
 
 /// Half a unit in the last place, for values below 2.
@@ -238,6 +238,11 @@ where
         Affine { scale, shift, eps: 1e-5, activation: Activation::Relu }
     }
 
+    fn gate<T: Tape<E, Cpu>>(&self, x: FeatureMap<E, Cpu, T>) -> FeatureMap<E, Cpu, T> {
+        let averages = Backend::global_avg_pool(x.with_empty_tape()).unwrap();
+        Backend::scale_channels(x, averages).unwrap()
+    }
+
     fn head<T: Tape<E, Cpu>>(&self, x: FeatureMap<E, Cpu, T>) -> Matrix<E, Cpu, T> {
         Backend::linear(Backend::global_avg_pool(x).unwrap(), &self.weight, &self.bias).unwrap()
     }
@@ -280,6 +285,12 @@ where
                 ROUNDING,
                 self.pull(Backend::avg_pool(x(), &square, Rounding::Ceil, Divisor::Valid).unwrap()),
             ),
+            ("gelu", ROUNDING, self.pull(Backend::pointwise(x(), Pointwise::Gelu).unwrap())),
+            ("silu", ROUNDING, self.pull(Backend::pointwise(x(), Pointwise::Silu).unwrap())),
+            ("sigmoid", ROUNDING, self.pull(Backend::pointwise(x(), Pointwise::Sigmoid).unwrap())),
+            ("blur_pool", ROUNDING, self.pull(Backend::blur_pool(x()).unwrap())),
+            ("concat", ROUNDING, self.pull(Backend::concat_channels(vec![x(), x()]).unwrap())),
+            ("gate", 2.0 * ROUNDING, self.pull(self.gate(x()))),
             ("head", 2.0 * ROUNDING, self.pull(self.head(x()))),
             ("a network", 0.05, self.pull(self.head(block))),
         ]

@@ -6,7 +6,7 @@ mod golden;
 use dfdx::prelude::*;
 use golden::fill;
 use trickbag_ops::{
-    Activation, Affine, BatchStatistics, Divisor, Rounding, Vector, Window, composed,
+    Activation, Affine, BatchStatistics, Divisor, Pointwise, Rounding, Vector, Window, composed,
 };
 
 type Dims = (usize, usize, usize, usize);
@@ -174,5 +174,49 @@ fn linear() {
         let (sum, gradients) = pull(composed::linear(x.leaky_trace(), &weight, &bias).unwrap());
         let [dx, dweight] = [&x, &weight].map(|matrix| gradients.get(matrix).as_vec());
         (sum, vec![dx, dweight, gradients.get(&bias).as_vec()])
+    });
+}
+
+#[test]
+fn pointwise() {
+    let shape = (2, 2, 3, 2);
+    for function in [Pointwise::Relu, Pointwise::Gelu, Pointwise::Silu, Pointwise::Sigmoid] {
+        check(vec![input("x", shape, 0.0)], |values| {
+            let x = tensor(&values[0], shape);
+            let (sum, gradients) = pull(composed::pointwise(x.leaky_trace(), function).unwrap());
+            (sum, vec![gradients.get(&x).as_vec()])
+        });
+    }
+}
+
+#[test]
+fn blur_pool() {
+    let shape = (2, 5, 4, 2);
+    check(vec![input("x", shape, 0.0)], |values| {
+        let x = tensor(&values[0], shape);
+        let (sum, gradients) = pull(composed::blur_pool(x.leaky_trace()).unwrap());
+        (sum, vec![gradients.get(&x).as_vec()])
+    });
+}
+
+#[test]
+fn scale_channels() {
+    let (shape, factors_shape): (Dims, _) = ((2, 3, 2, 3), (2, 3));
+    check(vec![input("x", shape, 0.0), input("factors", factors_shape, 0.5)], |values| {
+        let (x, factors) = (tensor(&values[0], shape), tensor(&values[1], factors_shape));
+        let y = composed::scale_channels(x.leaky_trace(), factors.leaky_trace());
+        let (sum, gradients) = pull(y.unwrap());
+        (sum, vec![gradients.get(&x).as_vec(), gradients.get(&factors).as_vec()])
+    });
+}
+
+#[test]
+fn concat_channels() {
+    let (shape, narrow): (Dims, Dims) = ((2, 3, 2, 3), (2, 3, 2, 1));
+    check(vec![input("x", shape, 0.0), input("more", narrow, 0.0)], |values| {
+        let (x, more) = (tensor(&values[0], shape), tensor(&values[1], narrow));
+        let y = composed::concat_channels(vec![x.leaky_trace(), more.leaky_trace()]);
+        let (sum, gradients) = pull(y.unwrap());
+        (sum, vec![gradients.get(&x).as_vec(), gradients.get(&more).as_vec()])
     });
 }

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use trickbag_ops::{
     Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Flow, Matrix,
-    Rounding, Vector, Window, composed,
+    Pointwise, Rounding, Vector, Window, composed,
 };
 
 const TOLERANCE: f64 = 1e-4;
@@ -322,6 +322,72 @@ proptest! {
                 Form::Composed => composed::global_avg_pool(x.leaky_trace()),
             }?;
             Ok(values(y, &x, &[]))
+        });
+    }
+
+    #[test]
+    fn pointwise(
+        (batch, [h, w]) in images(1..=9),
+        channels in 1..=35_usize,
+        function in prop_oneof![
+            Just(Pointwise::Relu),
+            Just(Pointwise::Gelu),
+            Just(Pointwise::Silu),
+            Just(Pointwise::Sigmoid),
+        ],
+    ) {
+        let x = formula("x", (batch, h, w, channels), 0.0, 6.0);
+        check(|form| {
+            let y = match form {
+                Form::Fast => Backend::pointwise(x.leaky_trace(), function),
+                Form::Composed => composed::pointwise(x.leaky_trace(), function),
+            }?;
+            Ok(values(y, &x, &[]))
+        });
+    }
+
+    #[test]
+    fn blur_pool((batch, [h, w]) in images(1..=9), channels in 1..=35_usize) {
+        let x = formula("x", (batch, h, w, channels), 0.0, 1.0);
+        check(|form| {
+            let y = match form {
+                Form::Fast => Backend::blur_pool(x.leaky_trace()),
+                Form::Composed => composed::blur_pool(x.leaky_trace()),
+            }?;
+            Ok(values(y, &x, &[]))
+        });
+    }
+
+    #[test]
+    fn scale_channels((batch, [h, w]) in images(1..=9), channels in 1..=35_usize) {
+        let x = formula("x", (batch, h, w, channels), 0.0, 1.0);
+        let factors: Matrix<f32, Cpu> = formula("factors", (batch, channels), 0.0, 1.0);
+        check(|form| {
+            let (traced, gates) = (x.leaky_trace(), factors.leaky_trace());
+            let y = match form {
+                Form::Fast => Backend::scale_channels(traced, gates),
+                Form::Composed => composed::scale_channels(traced, gates),
+            }?;
+            Ok(values(y, &x, &[("dfactors", flat(&factors))]))
+        });
+    }
+
+    /// One of the parts is there twice.
+    #[test]
+    fn concat_channels(
+        (batch, [h, w]) in images(1..=6),
+        first in 1..=20_usize,
+        second in 1..=20_usize,
+    ) {
+        let x = formula("x", (batch, h, w, first), 0.0, 1.0);
+        let more: FeatureMap<f32, Cpu> = formula("more", (batch, h, w, second), 0.0, 1.0);
+        check(|form| {
+            let parts = vec![x.leaky_trace(), more.leaky_trace(), x.leaky_trace()];
+            let y = match form {
+                Form::Fast => Backend::concat_channels(parts),
+                Form::Composed => composed::concat_channels(parts),
+            }?;
+            Ok(values(y, &x, &[("dmore", flat(&more))]))
         });
     }
 

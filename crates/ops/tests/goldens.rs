@@ -9,8 +9,8 @@ use form::{Dims, FORMS, Form, Traced, formula, pull};
 use golden::Golden;
 use serde::Deserialize;
 use trickbag_ops::{
-    Activation, Affine, Backend, BatchStatistics, Divisor, FeatureMap, Matrix, Rounding, Vector,
-    Window, composed,
+    Activation, Affine, Backend, BatchStatistics, Divisor, FeatureMap, Matrix, Pointwise, Rounding,
+    Vector, Window, composed,
 };
 
 type Map = FeatureMap<f32, Cpu>;
@@ -207,4 +207,64 @@ fn linear() {
         golden.check(&format!("{name}/dw"), &gradients.get(&w).as_vec(), TOLERANCE);
         golden.check(&format!("{name}/db"), &gradients.get(&b).as_vec(), TOLERANCE);
     }
+}
+
+#[derive(Deserialize)]
+struct MapCase {
+    name: String,
+    kind: String,
+    x: [usize; 4],
+}
+
+#[test]
+fn maps() {
+    let golden = Golden::<MapCase>::read("tests/goldens/map.safetensors");
+    for (case, form) in golden.cases.iter().flat_map(|case| FORMS.map(|form| (case, form))) {
+        check_map(&golden, case, form);
+    }
+}
+
+fn check_map(golden: &Golden<MapCase>, MapCase { name, kind, x }: &MapCase, form: Form) {
+    let [batch, height, width, channels] = *x;
+    let shape = (batch, height, width, channels);
+    let x = formula(&format!("{name}/x"), shape, 0.0, 4.0);
+    let factors = formula(&format!("{name}/factors"), (batch, channels), 0.0, 1.0);
+    let more = formula(&format!("{name}/more"), shape, 0.0, 1.0);
+    let y = mapped(kind, form, &x, &factors, &more);
+    golden.check(&format!("{name}/y"), &y.as_vec(), TOLERANCE);
+    let dy = formula(&format!("{name}/dy"), *y.shape(), 0.0, 1.0);
+    let gradients = pull(y, dy);
+    golden.check(&format!("{name}/dx"), &gradients.get(&x).as_vec(), TOLERANCE);
+    match kind.as_str() {
+        "scale" => {
+            let dfactors = gradients.get(&factors).as_vec();
+            golden.check(&format!("{name}/dfactors"), &dfactors, TOLERANCE);
+        }
+        "concat" => {
+            golden.check(&format!("{name}/dmore"), &gradients.get(&more).as_vec(), TOLERANCE);
+        }
+        _ => (),
+    }
+}
+
+fn mapped(kind: &str, form: Form, x: &Map, factors: &Matrix<f32, Cpu>, more: &Map) -> Traced<Dims> {
+    let (traced, parts) = (x.leaky_trace(), || vec![x.leaky_trace(), more.leaky_trace()]);
+    let pointwise = |function| match form {
+        Form::Fast => Backend::pointwise(x.leaky_trace(), function),
+        Form::Composed => composed::pointwise(x.leaky_trace(), function),
+    };
+    match (kind, form) {
+        ("relu", _) => pointwise(Pointwise::Relu),
+        ("gelu", _) => pointwise(Pointwise::Gelu),
+        ("silu", _) => pointwise(Pointwise::Silu),
+        ("sigmoid", _) => pointwise(Pointwise::Sigmoid),
+        ("blur", Form::Fast) => Backend::blur_pool(traced),
+        ("blur", Form::Composed) => composed::blur_pool(traced),
+        ("scale", Form::Fast) => Backend::scale_channels(traced, factors.leaky_trace()),
+        ("scale", Form::Composed) => composed::scale_channels(traced, factors.leaky_trace()),
+        ("concat", Form::Fast) => Backend::concat_channels(parts()),
+        ("concat", Form::Composed) => composed::concat_channels(parts()),
+        (other, _) => panic!("{other}"),
+    }
+    .unwrap()
 }

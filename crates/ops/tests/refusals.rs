@@ -176,3 +176,45 @@ fn linear() {
         );
     }
 }
+
+#[test]
+fn channels() {
+    check(
+        |form| {
+            let factors = formula("factors", (2, 5), 0.0, 1.0);
+            match form {
+                Form::Fast => Backend::scale_channels(x(), factors),
+                Form::Composed => composed::scale_channels(x(), factors),
+            }
+        },
+        "channel factors has shape [2, 5], expected [2, 6]",
+    );
+    for (parts, expected) in [
+        (vec![], "list of feature maps has shape [0], expected [1]"),
+        (
+            vec![x(), formula("more", (2, 4, 3, 1), 0.0, 1.0)],
+            "feature map to concatenate has shape [2, 4, 3, 1], expected [2, 4, 4, 1]",
+        ),
+    ] {
+        check(
+            |form| match form {
+                Form::Fast => Backend::concat_channels(parts.clone()),
+                Form::Composed => composed::concat_channels(parts.clone()),
+            },
+            expected,
+        );
+    }
+}
+
+#[test]
+fn blur() {
+    let flat: FeatureMap<f32, Cpu> = formula("x", (2, 1, 4, 3), 0.0, 1.0);
+    check(
+        |form| match form {
+            Form::Fast => Backend::blur_pool(flat.clone()),
+            Form::Composed => composed::blur_pool(flat.clone()),
+        },
+        "an image of 1 x 4 pixels cannot be blurred: its border is a mirror, which takes 2 pixels \
+         along each axis; use larger images",
+    );
+}

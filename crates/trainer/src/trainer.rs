@@ -10,7 +10,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use trickbag_data::{Batch, Dataset, Loading, batch_generator};
 use trickbag_losses::cross_entropy;
-use trickbag_models::{Mode, Parameters, RunningStatistics};
+use trickbag_models::{Mode, Noise, Parameters, RunningStatistics};
 use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
 use trickbag_optim::{State, Units, without_frozen};
 use trickbag_param_groups::Group;
@@ -144,7 +144,8 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         let (images, targets) = self.examples(batch)?;
 
         let working = Parameters(working_copy::<E, D>(&self.parameters)?);
-        let mode = Mode::Train(&mut self.statistics);
+        let noise = Noise { seed: plan.seed, step: self.progress.step };
+        let mode = Mode::Train(&mut self.statistics, noise);
         let logits = plan.network.forward(&working, mode, images.leaky_traced())?;
         let answers = logits.retaped::<NoneTape>();
         let loss = cross_entropy(logits, &targets, None)?;

@@ -2,15 +2,16 @@
 
     python crates/models/tests/goldens/generate.py
 
-The networks are those of `bench/pytorch/resnet.py`, which this program first holds against torchvision and timm.
-The formula `fill`, the layouts and the file format are described in `bench/pytorch/golden.py`.
+ResNets are those of `bench/pytorch/resnet.py`, which this program first holds against torchvision and timm.
+MobileNet-V1, squeeze and excitation and blur pooling are timm's, Inception-V3 is torchvision's, and the others are in
+`networks.py`. The formula `fill`, the layouts and the file format are described in `bench/pytorch/golden.py`.
 
-resnet8, resnet18-cifar-stem, resnet18-b, resnet18-d, resnet50-a, -b, -c, -d.safetensors
+<case>.safetensors, one for each of `CASES`
     One training step without the update, in float64, stored in float32. One case per file, its tensors named
     without a prefix.
 
-    case:   name; architecture (depth, stem, variant, width: as a recipe says it, so C and D have the deep stem);
-            classes; labels; label_smoothing; images (tag, shape): fill(tag, shape);
+    case:   name; architecture (as a recipe says it, so variants C and D have the deep stem); extras, where there are
+            some; classes; labels; label_smoothing; images (tag, shape): fill(tag, shape);
             parameters: list of {name, shape (in Trickbag's layout), offset, gain}: fill(name, shape, offset, gain);
             norms: list of names of the batch norms, whose running mean starts from 0 and running variance from 1
     stored: logits (batch, classes), loss ()    in training mode; the loss is the mean cross entropy
@@ -27,8 +28,14 @@ resnet8-torch.safetensors
 
     case:   name, architecture, classes, images (tag, shape), logits (batch x classes, in evaluation mode, float64)
 
+whitening.safetensors
+    The filter that airbench94 starts from, in float64, with the largest value of each eigenvector positive.
+
+    case:   name, images (tag, shape)
+    stored: filter (2, 2, channels, 8 channels)
+
 counts.json
-    versions, and networks: list of {name, architecture, classes, size (of the square image), parameters,
+    versions, and networks: list of {name, architecture, extras, classes, size (of the square image), parameters,
     macs (multiply-adds of convolutions and linear layers in the forward pass of one image)}
 """
 
@@ -41,52 +48,121 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
+from timm.models import resnet as timm_resnet
+from timm.models.efficientnet import _gen_mobilenet_v1
 from torch import nn
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[3] / "bench" / "pytorch"))
 from golden import fill, map_to_torch, save, versions, weight_from_torch, weight_to_torch  # noqa: E402
+from networks import Airbench94, ResNet9, WideResNet, whitening_filter  # noqa: E402
 from resnet import Basic, Bottleneck, ResNet  # noqa: E402
 
 CLASSES = 5
 LABEL_SMOOTHING = 0.1
 
 
-def case(name, size, images, depth, stem="ImageNet", variant="B"):
+def case(name, size, images, architecture, model, extras=None):
     """`images` numbers a batch that puts no ReLU and no maximum so near a tie that float32 takes the other side."""
-    architecture = dict(depth=depth, stem=stem, variant=variant, width=8)
-    images = dict(tag=f"{name}/images/{images}", shape=[4, size, size, 3])
-    return dict(name=name, architecture=architecture, images=images)
+    description = dict(name=name, architecture=architecture, extras=extras or {})
+    description["images"] = dict(tag=f"{name}/images/{images}", shape=[4, size, size, 3])
+    return description, model
 
+
+def resnet(name, size, images, depth, stem="ImageNet", variant="B"):
+    architecture = dict(depth=depth, stem=stem, variant=variant, width=8)
+    return case(name, size, images, dict(ResNet=architecture), lambda: ResNet(**architecture, classes=CLASSES))
+
+
+def tweaked(name, images, tweaks, **same):
+    """A ResNet-50-A with tweaks, and what is the same network."""
+    architecture = dict(depth=50, stem="ImageNet", variant="A", width=8)
+    model = lambda: ResNet(depth=50, width=8, classes=CLASSES, **same)  # noqa: E731
+    return case(name, 48, images, dict(ResNet=architecture), model, dict(tweaks=tweaks))
+
+
+def timm_d(name, images, depth, extras, **settings):
+    """A ResNet-D of timm with a width of 8."""
+    block, layers = {
+        18: (timm_resnet.BasicBlock, (2, 2, 2, 2)),
+        50: (timm_resnet.Bottleneck, (3, 4, 6, 3)),
+    }[depth]
+    narrow = dict(stem_type="deep", stem_width=4, channels=(8, 16, 32, 64), num_classes=CLASSES)
+    model = lambda: timm_resnet.ResNet(block, layers, avg_down=True, **narrow, **settings)  # noqa: E731
+    return case(name, 48, images, dict(ResNet=dict(depth=depth, variant="D", width=8)), model, extras)
+
+
+def inception_v3(classes):
+    return torchvision.models.inception_v3(
+        weights=None, aux_logits=False, init_weights=False, dropout=0.0, num_classes=classes
+    )
+
+
+def mobilenet_v1(width, classes):
+    return _gen_mobilenet_v1("mobilenetv1_100", width, act_layer="relu", num_classes=classes)
+
+
+SE = dict(squeeze_excite=dict(reduction=16))
+BLUR = dict(blur_pool="On")
 
 # At 48 pixels the feature maps have odd sizes, and the last stage still has 16 pixels to normalise over.
 CASES = [
-    case("resnet8", 16, 3, depth=8, stem="Cifar"),
-    case("resnet18-cifar-stem", 16, 1, depth=18, stem="Cifar"),
-    case("resnet18-b", 48, 2, depth=18),
-    case("resnet18-d", 48, 2, depth=18, variant="D"),
-    case("resnet50-a", 48, 1, depth=50, variant="A"),
-    case("resnet50-b", 48, 3, depth=50, variant="B"),
-    case("resnet50-c", 48, 10, depth=50, variant="C"),
-    case("resnet50-d", 48, 11, depth=50, variant="D"),
+    resnet("resnet8", 16, 3, depth=8, stem="Cifar"),
+    resnet("resnet18-cifar-stem", 16, 1, depth=18, stem="Cifar"),
+    resnet("resnet18-b", 48, 2, depth=18),
+    resnet("resnet18-d", 48, 2, depth=18, variant="D"),
+    resnet("resnet50-a", 48, 1, depth=50, variant="A"),
+    resnet("resnet50-b", 48, 3, depth=50, variant="B"),
+    resnet("resnet50-c", 48, 10, depth=50, variant="C"),
+    resnet("resnet50-d", 48, 11, depth=50, variant="D"),
+    tweaked("resnet50-a-bcd", 1, ["D", "B", "C"], variant="D"),
+    tweaked("resnet50-a-c", 1, ["C"], stem="Deep", variant="A"),
+    timm_d("seresnet18-d", 1, 18, SE, block_args=dict(attn_layer="se")),
+    timm_d("seresnet50-d", 1, 50, SE, block_args=dict(attn_layer="se")),
+    timm_d("resnetblur18-d", 1, 18, BLUR, aa_layer=timm_resnet.BlurPool2d),
+    timm_d("resnetblur50-d", 1, 50, BLUR, aa_layer=timm_resnet.BlurPool2d),
+    case("wrn16-2", 16, 2, dict(WideResNet=dict(depth=16, widen=2)), lambda: WideResNet(16, 2, CLASSES)),
+    case("wrn10-1", 16, 1, dict(WideResNet=dict(depth=10, widen=1)), lambda: WideResNet(10, 1, CLASSES)),
+    case("resnet9", 32, 1, dict(ResNet9=dict(width=8)), lambda: ResNet9(8, CLASSES)),
+    case("mobilenet-v1", 64, 1, dict(MobileNetV1=dict(width=0.25)), lambda: mobilenet_v1(0.25, CLASSES)),
+    case("inception-v3", 107, 2, dict(InceptionV3={}), lambda: inception_v3(CLASSES)),
+    case("airbench94", 32, 1, dict(Airbench94=dict(width=8)), lambda: Airbench94(8, CLASSES)),
 ]
 
 
 def formulas(model):
     """How the formula makes each parameter: {name, shape, offset, gain}."""
-    last_norms = {id(block.last_norm().weight) for block in model.modules() if isinstance(block, (Basic, Bottleneck))}
+    last_norms = {id(norm.weight) for norm in map(last_norm, model.modules()) if norm is not None}
     return [
-        dict(name=name, shape=list(weight_from_torch(p).shape), **moments(name, p, id(p) in last_norms))
-        for name, p in model.named_parameters()
+        dict(name=name, shape=list(weight_from_torch(p).shape), **moments(name, p, id(p) in last_norms, calm(model)))
+        for name, p in trained(model).items()
     ]
 
 
-def moments(name, parameter, last_norm):
+def trained(model):
+    return {name: p for name, p in model.named_parameters() if p.requires_grad}
+
+
+def last_norm(block):
+    """The norm at the end of a residual branch."""
+    if isinstance(block, (Basic, Bottleneck)):
+        return block.last_norm()
+    if isinstance(block, (timm_resnet.BasicBlock, timm_resnet.Bottleneck)):
+        return block.bn2 if isinstance(block, timm_resnet.BasicBlock) else block.bn3
+    return None
+
+
+def calm(model):
+    """Deep networks without shortcuts: few of their values may lie near a ReLU's kink."""
+    return isinstance(model, (torchvision.models.Inception3, timm.models.efficientnet.EfficientNet))
+
+
+def moments(name, parameter, last_norm, calm):
     """Kaiming's variance for weights, and residual branches so weak that float32 can follow fifty layers."""
     if parameter.dim() > 1:
         return dict(offset=0.0, gain=math.sqrt(6 / parameter[0].numel()))
     if name.endswith("bias"):
-        return dict(offset=0.0, gain=0.1)
+        return dict(offset=0.5 if calm else 0.0, gain=0.1)
     return dict(offset=0.25 if last_norm else 1.0, gain=0.1)
 
 
@@ -116,9 +192,9 @@ def norms(model):
     return {name: module for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)}
 
 
-def step(case, dtype):
+def step(case, model, dtype):
     """One step in `dtype`: what the file stores."""
-    model = fill_parameters(ResNet(**case["architecture"], classes=CLASSES).double()).to(dtype).train()
+    model = fill_parameters(model().double()).to(dtype).train()
     x = images(case).to(dtype)
     labels = torch.arange(len(x)) % CLASSES
     logits = model(x)
@@ -127,7 +203,7 @@ def step(case, dtype):
     stored = {
         "logits": logits,
         "loss": loss,
-        "gradients": torch.stack([digest(p.grad) for p in model.parameters()]),
+        "gradients": torch.stack([digest(p.grad) for p in trained(model).values()]),
         "running_mean": torch.stack([digest(norm.running_mean) for norm in norms(model).values()]),
         "running_variance": torch.stack([digest(norm.running_var) for norm in norms(model).values()]),
     }
@@ -144,20 +220,20 @@ def step(case, dtype):
     return stored, description
 
 
-def check_posed(case, reference):
+def check_posed(case, model, reference):
     """A golden must be one that float32 can reach."""
-    single, _ = step(case, torch.float32)
+    single, _ = step(case, model, torch.float32)
     scale = reference["gradients"][:, :1]
     error = ((single["gradients"] - reference["gradients"]) / scale).abs().max().item()
     assert error < 5e-5, f"{case['name']}: float32 gradients are {error:.1e} away"
     error = (single["logits"] - reference["logits"]).abs().max().item()
-    assert error < 1e-5, f"{case['name']}: float32 logits are {error:.1e} away"
+    assert error < 3e-5, f"{case['name']}: float32 logits are {error:.1e} away"
 
 
 def write_steps():
-    for case in CASES:
-        stored, description = step(case, torch.float64)
-        check_posed(case, stored)
+    for case, model in CASES:
+        stored, description = step(case, model, torch.float64)
+        check_posed(case, model, stored)
         save(HERE / f"{case['name']}.safetensors", stored, [description])
 
 
@@ -171,10 +247,17 @@ def write_interchange():
             norm.num_batches_tracked.fill_(7)
     state = {key: value.clone() for key, value in model.state_dict().items()}
     batch = dict(tag=f"{name}/images", shape=[2, 16, 16, 3])
-    case = dict(name=name, architecture=architecture, classes=CLASSES, images=batch)
+    case = dict(name=name, architecture=dict(ResNet=architecture), classes=CLASSES, images=batch)
     with torch.no_grad():
         case["logits"] = model.double()(images(case)).tolist()
     save(HERE / f"{name}.safetensors", state, [case])
+
+
+def write_whitening():
+    case = dict(name="whitening", images=dict(tag="whitening/images", shape=[3, 6, 7, 3]))
+    # Noise of equal strength in all directions has no certain eigenvectors; a ramp over the axes has.
+    images_ = images(case) * torch.linspace(0.5, 1.5, 3, dtype=torch.float64)[:, None, None]
+    save(HERE / "whitening.safetensors", {"filter": weight_from_torch(whitening_filter(images_))}, [case])
 
 
 LIBRARIES = [
@@ -212,22 +295,42 @@ def count(model, size):
             module.register_forward_hook(add)
     with torch.no_grad():
         model.eval()(torch.zeros(1, 3, size, size))
-    return dict(parameters=sum(p.numel() for p in model.parameters()), macs=macs)
+    return dict(parameters=sum(p.numel() for p in trained(model).values()), macs=macs)
 
 
-def network(name, model, architecture, classes=1000, size=224):
-    full = dict(dict(stem="ImageNet", variant="B"), **architecture)
-    return dict(name=name, architecture=full, classes=classes, size=size, **count(model, size))
+def network(name, model, architecture, classes=1000, size=224, extras=None):
+    if "ResNet" in architecture:
+        architecture = dict(ResNet=dict(dict(stem="ImageNet", variant="B"), **architecture["ResNet"]))
+    return dict(
+        name=name, architecture=architecture, extras=extras or {}, classes=classes, size=size, **count(model, size)
+    )
 
 
 def write_counts():
-    networks = [network(name, library_model(name), architecture) for name, architecture in LIBRARIES]
+    networks = [network(name, library_model(name), dict(ResNet=architecture)) for name, architecture in LIBRARIES]
     variant_a = dict(depth=50, variant="A")
-    networks.append(network("resnet50 variant A", ResNet(**variant_a), variant_a))
+    networks.append(network("resnet50 variant A", ResNet(**variant_a), dict(ResNet=variant_a)))
     for depth in (20, 32, 44, 56, 110):
         architecture = dict(depth=depth, stem="Cifar")
         model = ResNet(**architecture, classes=10)
-        networks.append(network(f"resnet{depth} for CIFAR-10", model, architecture, 10, 32))
+        networks.append(network(f"resnet{depth} for CIFAR-10", model, dict(ResNet=architecture), 10, 32))
+    for name, depth, extras in (
+        ("timm seresnet18", 18, SE),
+        ("timm seresnet50", 50, SE),
+        ("timm resnetblur18", 18, BLUR),
+        ("timm resnetblur50", 50, BLUR),
+    ):
+        networks.append(network(name, library_model(name), dict(ResNet=dict(depth=depth)), extras=extras))
+    for width in (1.0, 0.75, 0.5, 0.25):
+        architecture = dict(MobileNetV1=dict(width=width))
+        networks.append(network(f"timm mobilenetv1 x {width}", mobilenet_v1(width, 1000), architecture))
+    networks += [
+        network("torchvision inception_v3", inception_v3(1000), dict(InceptionV3={}), size=299),
+        network("WRN-28-10", WideResNet(28, 10), dict(WideResNet=dict(depth=28, widen=10)), 10, 32),
+        network("WRN-40-4", WideResNet(40, 4), dict(WideResNet=dict(depth=40, widen=4)), 10, 32),
+        network("ResNet-9", ResNet9(), dict(ResNet9={}), 10, 32),
+        network("airbench94", Airbench94(), dict(Airbench94={}), 10, 32),
+    ]
     text = json.dumps(dict(versions=versions(), networks=networks), indent=1)
     (HERE / "counts.json").write_text(text + "\n")
 
@@ -237,4 +340,5 @@ if __name__ == "__main__":
         check_library(name, architecture)
     write_steps()
     write_interchange()
+    write_whitening()
     write_counts()

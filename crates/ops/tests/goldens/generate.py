@@ -1,4 +1,4 @@
-"""Goldens of the image operators: `conv`, `norm`, `pool` and `linear.safetensors`, beside this file.
+"""Goldens of the image operators: `conv`, `norm`, `pool`, `linear` and `map.safetensors`, beside this file.
 
     python crates/ops/tests/goldens/generate.py
 
@@ -33,6 +33,13 @@ linear.safetensors
     case:   name, x (batch, in), w (in, out)
     inputs: x, w, b, dy = fill
     stored: y = x w + b, dx, dw, db
+
+map.safetensors
+    case:   name, kind "relu", "gelu", "silu", "sigmoid" (each of every number), "blur" (timm's BlurPool2d), "scale"
+            (x times factors, one for each image and channel) or "concat" (x, then more, along the channels),
+            x (shape)
+    inputs: x = fill(gain 4); factors (batch, channels), more (as x), dy = fill
+    stored: y, dx; dfactors of scale; dmore of concat
 """
 
 import sys
@@ -40,6 +47,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from timm.layers import BlurPool2d
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[3] / "bench" / "pytorch"))
@@ -126,6 +134,18 @@ LINEAR = [
     dict(name="one-row", x=[1, 16], w=[16, 10]),
 ]
 
+MAP = [
+    dict(name="relu", kind="relu", x=[2, 3, 4, 5]),
+    dict(name="gelu", kind="gelu", x=[2, 5, 4, 6]),
+    dict(name="silu", kind="silu", x=[2, 5, 4, 6]),
+    dict(name="sigmoid", kind="sigmoid", x=[2, 5, 4, 6]),
+    dict(name="blur-even", kind="blur", x=[2, 6, 4, 5]),
+    dict(name="blur-odd", kind="blur", x=[2, 5, 7, 3]),
+    dict(name="blur-smallest", kind="blur", x=[1, 2, 3, 4]),
+    dict(name="scale", kind="scale", x=[3, 4, 2, 5]),
+    dict(name="concat", kind="concat", x=[2, 3, 2, 5]),
+]
+
 
 def leaf(tensor):
     return tensor.clone().requires_grad_()
@@ -195,6 +215,24 @@ def linear(case):
     return {"y": y, "dx": x.grad, "dw": weight_from_torch(w.grad), "db": b.grad}
 
 
+def map_(case):
+    name, kind, shape = case["name"], case["kind"], case["x"]
+    inputs = {"x": leaf(map_to_torch(fill(f"{name}/x", shape, gain=4.0)))}
+    if kind == "scale":
+        inputs["factors"] = leaf(fill(f"{name}/factors", [shape[0], shape[3]]))
+        y = inputs["x"] * inputs["factors"][:, :, None, None]
+    elif kind == "concat":
+        inputs["more"] = leaf(map_to_torch(fill(f"{name}/more", shape)))
+        y = torch.cat((inputs["x"], inputs["more"]), 1)
+    elif kind == "blur":
+        y = BlurPool2d(shape[3]).double()(inputs["x"])
+    else:
+        y = getattr(F, kind)(inputs["x"])
+    backward_map(name, y)
+    gradients = {f"d{key}": x.grad if x.dim() == 2 else map_from_torch(x.grad) for key, x in inputs.items()}
+    return {"y": map_from_torch(y), **gradients}
+
+
 def backward_map(name, y):
     """Run backward from the feature map `y` with the formula's `dy`."""
     batch, channels, height, width = y.shape
@@ -211,3 +249,4 @@ if __name__ == "__main__":
     write("norm", NORM, norm)
     write("pool", POOL, pool)
     write("linear", LINEAR, linear)
+    write("map", MAP, map_)

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_losses::{CrossEntropy, cross_entropy};
-use trickbag_models::{Mode, Network, Parameters, RunningStatistics, ZeroGamma};
+use trickbag_models::{Mode, Network, Noise, Parameters, RunningStatistics, ZeroGamma};
 use trickbag_ops::{Backend, FeatureMap};
 use trickbag_optim::{Decay, Optimizer, Sgd, State};
 use trickbag_param_groups::Group;
@@ -53,7 +53,7 @@ impl<'n, E: Dtype, D: Backend<E>> Training<'n, E, D> {
         let images = <D as Backend<E>>::from_f32(self.images.clone())?;
         let targets = LOSS.targets(&self.labels, self.network.classes(), &self.dev)?;
         let working = Parameters(working_copy::<E, D>(&self.parameters)?);
-        let mode = Mode::Train(&mut self.statistics);
+        let mode = Mode::Train(&mut self.statistics, Noise::default());
         let logits = self.network.forward(&working, mode, images.leaky_traced())?;
         let loss = cross_entropy(logits, &targets, None)?;
         let value = loss.value();
