@@ -7,7 +7,7 @@ pub(crate) use draft::{Draft, Ramp};
 
 use trickbag_data::{Augment, Facts, Normalize, Order, Source};
 use trickbag_losses::{CrossEntropy, Mixing};
-use trickbag_models::{Architecture, Network, ZeroGamma};
+use trickbag_models::{Architecture, Network, Update, ZeroGamma};
 use trickbag_optim::{Clip, Decay, Optimizer, Sgd};
 use trickbag_param_groups::{Group, Kind, Parameter, Rule, Table, resolve};
 use trickbag_precision::Policy;
@@ -131,13 +131,14 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
     normalize.table(facts.channels).map_err(|error| Problem::Data(error).at("normalize"))?;
     check_augment(&recipe.augment, facts)?;
     check_optimizer(&recipe.optimizer)?;
-    let (network, macs) = network(&recipe.model, facts)?;
-
-    let lr = recipe.optimizer.lr();
-    let mut draft = Draft::baseline(clock, recipe.batch_size, facts.classes, lr);
+    let (lr, shape) = (recipe.optimizer.lr(), [facts.channels, facts.classes]);
+    let mut draft = Draft::baseline(clock, recipe.batch_size, lr, recipe.model.clone(), shape);
+    network(&draft, facts)?; // so that what is wrong without tricks is not put down to them
     let tricks = apply(&recipe.tricks, &mut draft)?;
+    let (network, macs) = network(&draft, facts)?;
 
     draft.rules.extend(adaptive_rates(&recipe.optimizer));
+    draft.rules.extend(fixed(&network));
     let groups = groups(&network, recipe.optimizer.weight_decay(), &draft.rules)?;
     Ok(Plan {
         name: recipe.name.clone(),
@@ -217,17 +218,17 @@ fn check_optimizer(optimizer: &Optimizer) -> Result<(), Fault> {
     })
 }
 
-fn network(architecture: &Architecture, facts: &Facts) -> Result<(Network, u64), Fault> {
+fn network(draft: &Draft, facts: &Facts) -> Result<(Network, u64), Fault> {
     use trickbag_models::Error;
     let fault = |error| {
         let at = match &error {
-            Error::Depth { .. } => "model.depth",
+            Error::Depth { .. } | Error::WideDepth { .. } => "model.depth",
             Error::Width { .. } => "model.width",
             _ => "model",
         };
         Problem::Model(error).at(at)
     };
-    let network = Network::new(architecture, facts.channels, facts.classes).map_err(fault)?;
+    let network = draft.network().map_err(fault)?;
     let macs = network.macs(facts.height, facts.width).map_err(fault)?;
     Ok((network, macs))
 }
@@ -258,6 +259,12 @@ fn adaptive_rates(optimizer: &Optimizer) -> Option<Rule> {
         }
         Optimizer::Sgd(_) | Optimizer::AdamW(_) | Optimizer::RmsProp(_) => None,
     }
+}
+
+/// Parameters that are computed from the images stay as they are.
+fn fixed(network: &Network) -> impl Iterator<Item = Rule> {
+    let fixed = network.parameters().iter().filter(|spec| spec.update == Update::Fixed);
+    fixed.map(|spec| Rule::frozen(spec.name()))
 }
 
 /// Applies the tricks slot by slot, whatever their order in the recipe.

@@ -7,9 +7,11 @@
 // A new trick is a file below that implements `Effect`, a variant of `Trick`, and its line in
 // `Trick::effect`.
 
+mod blur_pool;
 mod class_balanced_sampling;
 mod cosine_annealing;
 mod cut_mix;
+mod dropout;
 mod exponential_decay;
 mod gradient_clipping;
 mod label_smoothing;
@@ -18,17 +20,23 @@ mod mix_up;
 mod no_bias_decay;
 mod precision;
 mod repeated_augmentation;
+mod resnet_tweaks;
+mod squeeze_excite;
 mod step_decay;
+mod stochastic_depth;
 mod warmup;
 mod zero_gamma;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use trickbag_models::Extras;
 
+pub use blur_pool::BlurPool;
 pub use class_balanced_sampling::ClassBalancedSampling;
 pub use cosine_annealing::CosineAnnealing;
 pub use cut_mix::CutMix;
+pub use dropout::Dropout;
 pub use exponential_decay::ExponentialDecay;
 pub use gradient_clipping::GradientClipping;
 pub use label_smoothing::LabelSmoothing;
@@ -37,7 +45,10 @@ pub use mix_up::MixUp;
 pub use no_bias_decay::NoBiasDecay;
 pub use precision::Precision;
 pub use repeated_augmentation::RepeatedAugmentation;
+pub use resnet_tweaks::{ResNetB, ResNetC, ResNetD};
+pub use squeeze_excite::SqueezeExcite;
 pub use step_decay::StepDecay;
+pub use stochastic_depth::StochasticDepth;
 pub use warmup::Warmup;
 pub use zero_gamma::ZeroGamma;
 
@@ -75,6 +86,20 @@ pub enum Trick {
     RepeatedAugmentation(RepeatedAugmentation),
     /// See [`ClassBalancedSampling`].
     ClassBalancedSampling(ClassBalancedSampling),
+    /// See [`ResNetB`].
+    ResNetB(ResNetB),
+    /// See [`ResNetC`].
+    ResNetC(ResNetC),
+    /// See [`ResNetD`].
+    ResNetD(ResNetD),
+    /// See [`SqueezeExcite`].
+    SqueezeExcite(SqueezeExcite),
+    /// See [`BlurPool`].
+    BlurPool(BlurPool),
+    /// See [`StochasticDepth`].
+    StochasticDepth(StochasticDepth),
+    /// See [`Dropout`].
+    Dropout(Dropout),
 }
 
 impl Trick {
@@ -110,6 +135,13 @@ impl Trick {
             Self::GradientClipping(trick) => trick,
             Self::RepeatedAugmentation(trick) => trick,
             Self::ClassBalancedSampling(trick) => trick,
+            Self::ResNetB(trick) => trick,
+            Self::ResNetC(trick) => trick,
+            Self::ResNetD(trick) => trick,
+            Self::SqueezeExcite(trick) => trick,
+            Self::BlurPool(trick) => trick,
+            Self::StochasticDepth(trick) => trick,
+            Self::Dropout(trick) => trick,
         }
     }
 }
@@ -157,6 +189,20 @@ pub enum Slot {
     GradientLimit,
     /// Which images an epoch shows, and in which order.
     Order,
+    /// Where a bottleneck has its stride.
+    BlockStride,
+    /// How a network begins.
+    Stem,
+    /// How shortcuts subsample.
+    Shortcut,
+    /// Gates for channels.
+    Gates,
+    /// How networks subsample.
+    Subsampling,
+    /// Which blocks are skipped.
+    SkippedBlocks,
+    /// Which features are left out.
+    Features,
 }
 
 impl fmt::Display for Slot {
@@ -173,6 +219,13 @@ impl fmt::Display for Slot {
             Self::Patches => "how boxes of images are replaced",
             Self::GradientLimit => "how large gradients may be",
             Self::Order => "which images an epoch shows",
+            Self::BlockStride => "where a bottleneck has its stride",
+            Self::Stem => "how the network begins",
+            Self::Shortcut => "how shortcuts subsample",
+            Self::Gates => "the gates for channels",
+            Self::Subsampling => "how the network subsamples",
+            Self::SkippedBlocks => "which blocks are skipped",
+            Self::Features => "which features are left out",
         })
     }
 }
@@ -183,6 +236,12 @@ fn check_factor(factor: f64) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Problem::impossible("factor", factor, "a number above 0 and below 1").at("factor"))
+}
+
+/// Adds something to the network, which must be able to have it.
+fn add_to_network(draft: &mut Draft, add: impl FnOnce(&mut Extras)) -> Result<(), Fault> {
+    add(&mut draft.extras);
+    draft.network().map(drop).map_err(|error| Problem::Model(error).at(""))
 }
 
 /// Mixup and CutMix share the batches, so their settings are checked together.
@@ -239,6 +298,13 @@ mod tests {
             "GradientClipping(Norm(1.0))",
             "RepeatedAugmentation(4)",
             "ClassBalancedSampling()",
+            "ResNetB()",
+            "ResNetC()",
+            "ResNetD()",
+            "SqueezeExcite(reduction:16)",
+            "BlurPool()",
+            "StochasticDepth(0.1)",
+            "Dropout(0.2)",
         ];
         for text in texts {
             let trick: Trick = options().from_str(text).unwrap();
@@ -263,6 +329,13 @@ mod tests {
             Patches,
             GradientLimit,
             Order,
+            BlockStride,
+            Stem,
+            Shortcut,
+            Gates,
+            Subsampling,
+            SkippedBlocks,
+            Features,
         ];
         let words: BTreeSet<String> = slots.iter().map(Slot::to_string).collect();
         assert_eq!(words.len(), slots.len());

@@ -110,6 +110,10 @@ fn removing_a_trick_removes_exactly_that_trick() {
         ("CutMix(alpha: 1.0, probability: 0.5)", "mixing"),
         ("GradientClipping(Norm(1.0))", "clip"),
         ("RepeatedAugmentation(2)", "order"),
+        ("StochasticDepth(0.1)", "network"),
+        ("Dropout(0.1)", "network"),
+        ("SqueezeExcite(reduction: 4)", "groups, network"),
+        ("BlurPool", "network"),
     ];
     let tricks = changes.map(|(trick, _)| trick);
     let all = plan(&with_tricks(&tricks));
@@ -176,9 +180,11 @@ fn differences(a: &Plan, b: &Plan) -> String {
     part("mixing", a.mixing != b.mixing);
     part("clip", a.clip != b.clip);
     part("order", a.order != b.order);
+    part("network", a.network != b.network);
     same.learning_rate = a.learning_rate.clone();
     same.groups = a.groups.clone();
     (same.loss, same.zero_gamma, same.precision) = (a.loss, a.zero_gamma, a.precision);
+    (same.network, same.macs) = (a.network.clone(), a.macs);
     (same.mixing, same.clip, same.order) = (a.mixing, a.clip, a.order);
     (same.recipe_hash, same.tricks) = (a.recipe_hash.clone(), a.tricks.clone());
     part("something else", same != *a);

@@ -10,7 +10,7 @@ use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use trickbag_data::{Batch, Dataset, Loading, batch_generator};
 use trickbag_losses::cross_entropy;
-use trickbag_models::{Mode, Noise, Parameters, RunningStatistics};
+use trickbag_models::{Mode, Noise, Parameters, RunningStatistics, Update};
 use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
 use trickbag_optim::{State, Units, without_frozen};
 use trickbag_param_groups::Group;
@@ -20,6 +20,10 @@ use trickbag_report::{EpochRecord, Record, StepRecord};
 
 use crate::units::units;
 use crate::{BEST, Error, MODEL, Score};
+
+/// So many images, and what fills up the last batch, or all if there are fewer, make a whitening
+/// filter (airbench94).
+const WHITENING_IMAGES: usize = 5000;
 
 /// Images and targets.
 type Examples<E, D> = (FeatureMap<E, D>, Matrix<f32, D>);
@@ -112,6 +116,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             augment: plan.augment.clone(),
             normalize: plan.normalize.clone(),
         };
+        self.whiten(data, &loading)?;
         while self.progress.step < plan.total_steps {
             let epoch = self.progress.step / plan.steps_per_epoch;
             let done = (self.progress.step % plan.steps_per_epoch) as usize;
@@ -134,6 +139,26 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         }
         self.save_network(&checkpoints.join(MODEL))?;
         Ok(Outcome::Finished)
+    }
+
+    /// Computes the filter of a whitening layer from training images as they are.
+    fn whiten(&mut self, data: &Dataset, loading: &Loading) -> Result<(), Error> {
+        let network = &self.plan.network;
+        let fixed = network.parameters().iter().any(|spec| spec.update == Update::Fixed);
+        if !fixed || self.progress.step > 0 {
+            return Ok(());
+        }
+        let loading = Loading { augment: Vec::new(), ..loading.clone() };
+        let (mut images, mut shape) = (Vec::new(), [0; 4]);
+        for batch in data.train_batches(&loading, 0, 0)? {
+            let batch = batch?;
+            shape = [shape[0] + batch.len(), batch.height, batch.width, batch.channels];
+            images.extend(batch.images);
+            if shape[0] >= WHITENING_IMAGES {
+                break;
+            }
+        }
+        Ok(network.whiten(&mut self.parameters, &images, shape, &self.dev)?)
     }
 
     /// One update of the parameters; its loss and accuracy go into the epoch's score.

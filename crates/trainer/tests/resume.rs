@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::Cpu;
 use rayon::ThreadPoolBuilder;
+use safetensors::SafeTensors;
 use tempfile::TempDir;
 use trickbag_data::{Dataset, Idx, Keep, Source};
 use trickbag_ops::{Backend, Bf16};
@@ -91,7 +92,8 @@ fn ends_in_the_same_bytes_wherever_it_was_stopped() {
     stop_and_resume::<Bf16>(&with("Precision(Bf16)"));
     stop_and_resume::<f32>(&with(
         "MixUp(alpha: 0.2, probability: 0.5), CutMix(alpha: 1.0, probability: 0.5), \
-         GradientClipping(Norm(1.0)), RepeatedAugmentation(2)",
+         GradientClipping(Norm(1.0)), RepeatedAugmentation(2), StochasticDepth(0.2), Dropout(0.2), \
+         SqueezeExcite(reduction: 4), BlurPool",
     ));
 }
 
@@ -116,6 +118,10 @@ fn tricks_reach_the_training() {
         "GradientClipping(Adaptive(0.001))",
         "RepeatedAugmentation(2)",
         "ClassBalancedSampling",
+        "StochasticDepth(0.5)",
+        "Dropout(0.5)",
+        "SqueezeExcite(reduction: 4)",
+        "BlurPool",
     ] {
         let found = of(trick);
         assert_ne!(found, baseline, "{trick}");
@@ -188,6 +194,30 @@ fn records_cover_every_step_and_epoch() {
     let Record::Step(first) = &records[0] else { panic!("{records:?}") };
     assert_eq!(first.learning_rate, plan.learning_rate.at(0));
     assert!((0.0..=1.0).contains(&epoch.val_top1) && epoch.val_loss > 0.0);
+}
+
+#[test]
+fn a_whitening_filter_is_that_of_the_images_and_stays() {
+    let data = open();
+    let of = |lr: f64| {
+        let recipe = format!(
+            r#"Recipe(
+                name: "tiny", seed: 3, data: Idx(path: "tiny"), augment: [PadCrop(2)],
+                model: Airbench94(width: 8), batch_size: 20, epochs: 1, optimizer: Sgd(lr: {lr}),
+            )"#
+        );
+        let folder = tempfile::tempdir().unwrap();
+        train::<f32>(&plan(&recipe, &data), &data, folder.path(), 2, None);
+        let bytes = std::fs::read(folder.path().join(MODEL)).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let mut tensors: Vec<_> =
+            file.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect();
+        tensors.sort();
+        tensors
+    };
+    let (slow, fast) = (of(0.001), of(0.01));
+    let same = slow.iter().zip(&fast).filter(|(a, b)| a == b).map(|(a, _)| a.0.as_str());
+    assert_eq!(same.collect::<Vec<_>>(), ["whiten.weight"]);
 }
 
 #[test]

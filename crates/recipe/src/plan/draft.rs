@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use trickbag_data::Order;
 use trickbag_losses::{CrossEntropy, Mixing};
-use trickbag_models::ZeroGamma;
+use trickbag_models::{Architecture, Extras, Network, ZeroGamma};
 use trickbag_optim::Clip;
 use trickbag_param_groups::Rule;
 use trickbag_precision::Policy;
@@ -18,7 +18,12 @@ use crate::tricks::Slot;
 pub(crate) struct Draft {
     pub(crate) clock: Clock,
     pub(crate) batch_size: usize,
+    pub(crate) architecture: Architecture,
+    /// Of the images.
+    pub(crate) channels: usize,
     pub(crate) classes: usize,
+    /// What is added to the architecture.
+    pub(crate) extras: Extras,
     /// The largest learning rate.
     pub(crate) peak: f64,
     pub(crate) warmup: Option<Ramp>,
@@ -43,11 +48,20 @@ pub(crate) struct Ramp {
 }
 
 impl Draft {
-    pub(crate) fn baseline(clock: Clock, batch_size: usize, classes: usize, lr: f64) -> Self {
+    pub(crate) fn baseline(
+        clock: Clock,
+        batch_size: usize,
+        lr: f64,
+        architecture: Architecture,
+        [channels, classes]: [usize; 2],
+    ) -> Self {
         Self {
             clock,
             batch_size,
+            architecture,
+            channels,
             classes,
+            extras: Extras::default(),
             peak: lr,
             warmup: None,
             decay: None,
@@ -69,6 +83,11 @@ impl Draft {
             Ok(steps) => Ok(steps),
             Err(error) => Err(Problem::Schedule(error).at(field)),
         }
+    }
+
+    /// The network with all extras so far.
+    pub(crate) fn network(&self) -> Result<Network, trickbag_models::Error> {
+        Network::with_extras(&self.architecture, &self.extras, self.channels, self.classes)
     }
 
     pub(crate) fn warmup_steps(&self) -> u64 {
@@ -95,10 +114,16 @@ impl Draft {
 }
 
 #[cfg(test)]
+use trickbag_models::{ResNet, Stem, Variant};
+
+#[cfg(test)]
 impl Draft {
-    /// 10 epochs of 10 steps, 512 images a step, 10 classes, learning rate 0.1.
+    /// 10 epochs of 10 steps, 512 images a step, learning rate 0.1, ResNet-50-A for 10 classes.
     pub(crate) fn example() -> Self {
-        Self::baseline(Clock { steps_per_epoch: 10, total_steps: 100 }, 512, 10, 0.1)
+        let clock = Clock { steps_per_epoch: 10, total_steps: 100 };
+        let resnet =
+            ResNet { depth: 50, stem: Stem::ImageNet, variant: Variant::A, width: Some(8) };
+        Self::baseline(clock, 512, 0.1, Architecture::ResNet(resnet), [3, 10])
     }
 
     /// The learning rate at each of `steps`.

@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_rates_are_those_of_a_published_log() {
         let clock = Clock { steps_per_epoch: 1251, total_steps: 120 * 1251 };
-        let draft = Draft::baseline(clock, 1024, 1000, 0.4);
+        let draft = Draft { clock, peak: 0.4, ..Draft::example() };
         let warmup = Warmup { epochs: Some(5.0), ..Warmup::default() };
         let draft = check_on(draft, &warmup, Ok("0 to 0.4 in 6255 steps"));
         let logged = [0.003133, 0.006331, 0.009528];

@@ -1,0 +1,54 @@
+//! Features that are left out at random.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Slot, add_to_network};
+use crate::plan::Draft;
+use crate::problem::Fault;
+
+/// Leaves out features before the classifier at random in training: `Dropout(0.2)`.
+///
+/// Its value is the probability, at least 0 and below 1.
+///
+/// Source: Srivastava et al. 2014 (Journal of Machine Learning Research 15).
+///
+/// Convention: what remains is divided by the probability that it does (PyTorch).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Dropout(pub f64);
+
+impl Effect for Dropout {
+    fn name(&self) -> &'static str {
+        "Dropout"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::Features
+    }
+
+    fn source(&self) -> &'static str {
+        "Srivastava et al. 2014"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        add_to_network(draft, |extras| extras.dropout = self.0)?;
+        Ok(format!("each feature is left out with probability {}", self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::check;
+
+    #[test]
+    fn features_are_left_out() {
+        let words = "each feature is left out with probability 0.2";
+        assert_eq!(check(&Dropout(0.2), Ok(words)).extras.dropout, 0.2);
+    }
+
+    #[test]
+    fn impossible_probabilities_are_refused() {
+        let mut draft = Draft::example();
+        assert_eq!(Dropout(-0.1).apply(&mut draft).unwrap_err().at, "");
+    }
+}

@@ -1,0 +1,54 @@
+//! A gate for each channel.
+
+use serde::{Deserialize, Serialize};
+use trickbag_models::SqueezeExcite as Settings;
+
+use super::{Effect, Slot, add_to_network};
+use crate::plan::Draft;
+use crate::problem::Fault;
+
+/// Weighs the channels of each residual block by gates that are computed from all of them:
+/// `SqueezeExcite(reduction: 16)`.
+///
+/// `reduction`, 16 when left out: channels for each unit of the layer between.
+///
+/// Source: Hu et al. 2018 (arXiv 1709.01507).
+///
+/// Convention: on the branch, right before the addition; units are rounded to a multiple of 8 (timm).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SqueezeExcite(pub Settings);
+
+impl Effect for SqueezeExcite {
+    fn name(&self) -> &'static str {
+        "SqueezeExcite"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::Gates
+    }
+
+    fn source(&self) -> &'static str {
+        "Hu et al. 2018"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        add_to_network(draft, |extras| extras.squeeze_excite = Some(self.0))?;
+        Ok(format!("a unit for {} channels", self.0.reduction))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::check;
+
+    #[test]
+    fn blocks_get_gates() {
+        let trick = SqueezeExcite(Settings { reduction: 8 });
+        let draft = check(&trick, Ok("a unit for 8 channels"));
+        assert_eq!(draft.extras.squeeze_excite, Some(trick.0));
+        let refused = "the reduction of squeeze and excitation is 0, expected 1 or more";
+        check(&SqueezeExcite(Settings { reduction: 0 }), Err(("", refused)));
+    }
+}

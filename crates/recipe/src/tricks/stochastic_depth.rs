@@ -1,0 +1,56 @@
+//! Residual blocks that are skipped at random.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Slot, add_to_network};
+use crate::plan::Draft;
+use crate::problem::Fault;
+
+/// Skips residual blocks at random in training: `StochasticDepth(0.1)`.
+///
+/// Its value is the probability for the last block, at least 0 and below 1; it grows in a line from
+/// the first.
+///
+/// Source: Huang et al. 2016 (arXiv 1603.09382).
+///
+/// Convention: each sample by itself; block l of L is skipped with l/L of the probability (the paper,
+/// Composer); what remains is divided by the probability that it does.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StochasticDepth(pub f64);
+
+impl Effect for StochasticDepth {
+    fn name(&self) -> &'static str {
+        "StochasticDepth"
+    }
+
+    fn slot(&self) -> Slot {
+        Slot::SkippedBlocks
+    }
+
+    fn source(&self) -> &'static str {
+        "Huang et al. 2016"
+    }
+
+    fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        add_to_network(draft, |extras| extras.stochastic_depth = self.0)?;
+        Ok(format!("the last block is skipped with probability {}, the others less", self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tricks::tests::check;
+
+    #[test]
+    fn blocks_are_skipped() {
+        let words = "the last block is skipped with probability 0.1, the others less";
+        assert_eq!(check(&StochasticDepth(0.1), Ok(words)).extras.stochastic_depth, 0.1);
+    }
+
+    #[test]
+    fn impossible_probabilities_are_refused() {
+        let mut draft = Draft::example();
+        assert_eq!(StochasticDepth(1.0).apply(&mut draft).unwrap_err().at, "");
+    }
+}
