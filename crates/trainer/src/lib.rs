@@ -14,17 +14,17 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let recipe = r#"Recipe(
 //!     name: "tiny", seed: 1, data: Mnist10k, model: ResNet(depth: 8, stem: Cifar, width: 2),
-//!     batch_size: 2000, epochs: 1, optimizer: Sgd(lr: 0.1),
+//!     batch_size: 64, epochs: 8, optimizer: Sgd(lr: 0.1),
 //! )"#;
 //! let dataset = Dataset::open(&Source::Mnist10k, Keep::Decoded)?;
 //! let plan = Plan::new(&Document::new("tiny.ron", recipe)?, dataset.facts())?;
 //!
 //! let folder = tempfile::tempdir()?;
 //! let mut trainer = Trainer::<f32, _>::new(&plan, Cpu::default())?;
-//! let stop = AtomicBool::new(false);
+//! let stop = AtomicBool::new(true); // after the step under way
 //! let outcome = trainer.run(&dataset, folder.path(), &stop, &mut |_record| Ok(()))?;
-//! assert_eq!(outcome, Outcome::Finished);
-//! assert!(folder.path().join("model.safetensors").is_file());
+//! assert_eq!(outcome, Outcome::Stopped);
+//! assert!(folder.path().join("last.safetensors").is_file());
 //! # Ok(())
 //! # }
 //! ```
