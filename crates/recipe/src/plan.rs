@@ -17,7 +17,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::problem::{Fault, Problem};
 use crate::recipe::Recipe;
-use crate::tricks::Trick;
+use crate::tricks::{Card, Trick};
 
 /// What a run does: units resolved, tricks applied, contradictions refused.
 ///
@@ -271,8 +271,9 @@ fn fixed(network: &Network) -> impl Iterator<Item = Rule> {
 fn apply(tricks: &[Trick], draft: &mut Draft) -> Result<Vec<AppliedTrick>, Fault> {
     for (i, trick) in tricks.iter().enumerate() {
         let path = format!("tricks[{i}]");
-        if let Some(other) = tricks[..i].iter().find(|other| other.slot() == trick.slot()) {
-            let (trick, other, slot) = (trick.name(), other.name(), trick.slot());
+        if let Some(other) = tricks[..i].iter().find(|other| other.card().slot == trick.card().slot)
+        {
+            let (trick, other, slot) = (trick.card().name, other.card().name, trick.card().slot);
             let problem = if trick == other {
                 Problem::Twice { trick }
             } else {
@@ -280,15 +281,16 @@ fn apply(tricks: &[Trick], draft: &mut Draft) -> Result<Vec<AppliedTrick>, Fault
             };
             return Err(problem.at(path).with(draft.writer(slot)));
         }
-        draft.writers.insert(trick.slot(), path);
+        draft.writers.insert(trick.card().slot, path);
     }
     let mut ordered: Vec<&Trick> = tricks.iter().collect();
-    ordered.sort_by_key(|trick| trick.slot());
+    ordered.sort_by_key(|trick| trick.card().slot);
     ordered.into_iter().map(|trick| apply_one(trick, draft)).collect()
 }
 
 fn apply_one(trick: &Trick, draft: &mut Draft) -> Result<AppliedTrick, Fault> {
-    let path = draft.writer(trick.slot()).unwrap_or_default();
+    let path = draft.writer(trick.card().slot).unwrap_or_default();
     let effect = trick.effect().apply(draft).map_err(|fault| fault.inside(&path))?;
-    Ok(AppliedTrick { name: trick.name(), effect, source: trick.source() })
+    let Card { name, source, .. } = *trick.card();
+    Ok(AppliedTrick { name, effect, source })
 }

@@ -57,7 +57,7 @@ impl Recipe {
 impl fmt::Display for Recipe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut sorted = self.clone();
-        sorted.tricks.sort_by_key(|trick| (trick.slot(), trick.name()));
+        sorted.tricks.sort_by_key(|trick| (trick.card().slot, trick.card().name));
         f.write_str(&options().to_string(&sorted).map_err(|_| fmt::Error)?)
     }
 }

@@ -8,6 +8,7 @@
 // `Trick::effect`.
 
 mod blur_pool;
+mod card;
 mod class_balanced_sampling;
 mod cosine_annealing;
 mod cut_mix;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use trickbag_models::Extras;
 
 pub use blur_pool::BlurPool;
+pub use card::Card;
 pub use class_balanced_sampling::ClassBalancedSampling;
 pub use cosine_annealing::CosineAnnealing;
 pub use cut_mix::CutMix;
@@ -54,6 +56,31 @@ pub use zero_gamma::ZeroGamma;
 
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
+
+/// The pages on all tricks, by name.
+pub const CARDS: &[Card] = &[
+    blur_pool::CARD,
+    class_balanced_sampling::CARD,
+    cosine_annealing::CARD,
+    cut_mix::CARD,
+    dropout::CARD,
+    exponential_decay::CARD,
+    gradient_clipping::CARD,
+    label_smoothing::CARD,
+    linear_scaling::CARD,
+    mix_up::CARD,
+    no_bias_decay::CARD,
+    precision::CARD,
+    repeated_augmentation::CARD,
+    resnet_tweaks::CARD_B,
+    resnet_tweaks::CARD_C,
+    resnet_tweaks::CARD_D,
+    squeeze_excite::CARD,
+    step_decay::CARD,
+    stochastic_depth::CARD,
+    warmup::CARD,
+    zero_gamma::CARD,
+];
 
 /// One line of a recipe's `tricks`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,19 +130,9 @@ pub enum Trick {
 }
 
 impl Trick {
-    /// The trick's name, as a recipe writes it.
-    pub fn name(&self) -> &'static str {
-        self.effect().name()
-    }
-
-    /// The part of a plan that the trick writes.
-    pub fn slot(&self) -> Slot {
-        self.effect().slot()
-    }
-
-    /// Where the trick comes from.
-    pub fn source(&self) -> &'static str {
-        self.effect().source()
+    /// The page on the trick.
+    pub fn card(&self) -> &'static Card {
+        self.effect().card()
     }
 
     /// The only place that tells tricks apart.
@@ -148,14 +165,8 @@ impl Trick {
 
 /// What a trick does to a plan.
 pub(crate) trait Effect {
-    /// The name in a recipe.
-    fn name(&self) -> &'static str;
-
-    /// The one slot that the trick writes.
-    fn slot(&self) -> Slot;
-
-    /// Paper and section.
-    fn source(&self) -> &'static str;
+    /// The page on the trick.
+    fn card(&self) -> &'static Card;
 
     /// Writes the slot and says, for `explain`, what the settings came to. Slots that come earlier
     /// have their values by then.
@@ -309,8 +320,7 @@ mod tests {
         for text in texts {
             let trick: Trick = options().from_str(text).unwrap();
             assert_eq!(options().to_string(&trick).unwrap(), text);
-            assert_eq!(text.split('(').next(), Some(trick.name()));
-            assert!(!trick.source().is_empty());
+            assert_eq!(text.split('(').next(), Some(trick.card().name));
         }
     }
 

@@ -61,7 +61,7 @@ fn recipes_read_back_as_they_are_written() {
     for document in recipes().into_iter().chain(more) {
         let mut recipe = document.recipe().clone();
         let again = Document::new("again", recipe.to_string()).unwrap();
-        recipe.tricks.sort_by_key(|trick| (trick.slot(), trick.name()));
+        recipe.tricks.sort_by_key(|trick| (trick.card().slot, trick.card().name));
         assert_eq!(*again.recipe(), recipe);
         assert_eq!(again.recipe().hash(), recipe.hash());
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_models::BlurPool as Blurs;
 
-use super::{Effect, Slot, add_to_network};
+use super::{Card, Effect, Slot, add_to_network};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -17,17 +17,21 @@ use crate::problem::Fault;
 #[serde(deny_unknown_fields)]
 pub struct BlurPool {}
 
+pub(super) const CARD: Card = Card {
+    name: "BlurPool",
+    slot: Slot::Subsampling,
+    source: "Zhang 2019",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for BlurPool {
-    fn name(&self) -> &'static str {
-        "BlurPool"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Subsampling
-    }
-
-    fn source(&self) -> &'static str {
-        "Zhang 2019"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

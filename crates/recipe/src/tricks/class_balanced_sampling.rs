@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_data::Order;
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -18,17 +18,21 @@ use crate::problem::Fault;
 #[serde(deny_unknown_fields)]
 pub struct ClassBalancedSampling {}
 
+pub(super) const CARD: Card = Card {
+    name: "ClassBalancedSampling",
+    slot: Slot::Order,
+    source: "Kang et al. 2020, 4.1",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for ClassBalancedSampling {
-    fn name(&self) -> &'static str {
-        "ClassBalancedSampling"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Order
-    }
-
-    fn source(&self) -> &'static str {
-        "Kang et al. 2020, 4.1"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

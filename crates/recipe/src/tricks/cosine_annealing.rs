@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_schedules::Schedule;
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
@@ -23,17 +23,21 @@ pub struct CosineAnnealing {
     pub min: f64,
 }
 
+pub(super) const CARD: Card = Card {
+    name: "CosineAnnealing",
+    slot: Slot::Decay,
+    source: "SGDR; Bag of Tricks, 5.1",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for CosineAnnealing {
-    fn name(&self) -> &'static str {
-        "CosineAnnealing"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Decay
-    }
-
-    fn source(&self) -> &'static str {
-        "SGDR; Bag of Tricks, 5.1"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

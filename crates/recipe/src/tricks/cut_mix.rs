@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_losses::CutMix as Settings;
 
-use super::{Effect, Slot, check_mixing};
+use super::{Card, Effect, Slot, check_mixing};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -22,17 +22,21 @@ use crate::problem::Fault;
 #[serde(transparent)]
 pub struct CutMix(pub Settings);
 
+pub(super) const CARD: Card = Card {
+    name: "CutMix",
+    slot: Slot::Patches,
+    source: "Yun et al. 2019",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for CutMix {
-    fn name(&self) -> &'static str {
-        "CutMix"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Patches
-    }
-
-    fn source(&self) -> &'static str {
-        "Yun et al. 2019"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

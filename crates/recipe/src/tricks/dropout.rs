@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Slot, add_to_network};
+use super::{Card, Effect, Slot, add_to_network};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -16,17 +16,21 @@ use crate::problem::Fault;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Dropout(pub f64);
 
+pub(super) const CARD: Card = Card {
+    name: "Dropout",
+    slot: Slot::Features,
+    source: "Srivastava et al. 2014",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for Dropout {
-    fn name(&self) -> &'static str {
-        "Dropout"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Features
-    }
-
-    fn source(&self) -> &'static str {
-        "Srivastava et al. 2014"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_schedules::{Duration, Schedule};
 
-use super::{Effect, Slot, check_factor};
+use super::{Card, Effect, Slot, check_factor};
 use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::Fault;
@@ -25,17 +25,21 @@ pub struct ExponentialDecay {
     pub every: Duration,
 }
 
+pub(super) const CARD: Card = Card {
+    name: "ExponentialDecay",
+    slot: Slot::Decay,
+    source: "Szegedy et al. 2016, 8; Bag of Tricks, 5.1",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for ExponentialDecay {
-    fn name(&self) -> &'static str {
-        "ExponentialDecay"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Decay
-    }
-
-    fn source(&self) -> &'static str {
-        "Szegedy et al. 2016, 8; Bag of Tricks, 5.1"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

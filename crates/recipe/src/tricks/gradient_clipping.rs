@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_optim::{Clip, Error};
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
 
@@ -21,20 +21,21 @@ use crate::problem::{Fault, Problem};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct GradientClipping(pub Clip);
 
+pub(super) const CARD: Card = Card {
+    name: "GradientClipping",
+    slot: Slot::GradientLimit,
+    source: "Pascanu et al. 2013; Brock et al. 2021, 4",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for GradientClipping {
-    fn name(&self) -> &'static str {
-        "GradientClipping"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::GradientLimit
-    }
-
-    fn source(&self) -> &'static str {
-        match self.0 {
-            Clip::Norm(_) | Clip::Value(_) => "Pascanu et al. 2013",
-            Clip::Adaptive(_) => "Brock et al. 2021, 4",
-        }
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
@@ -61,7 +62,6 @@ mod tests {
             (Clip::Adaptive(0.02), "each unit at most 0.02 times its weights"),
         ] {
             assert_eq!(check(&GradientClipping(clip), Ok(words)).clip, Some(clip));
-            assert!(!GradientClipping(clip).source().is_empty());
         }
     }
 

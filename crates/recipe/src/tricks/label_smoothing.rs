@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
@@ -20,17 +20,21 @@ use crate::problem::{Fault, Problem};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct LabelSmoothing(pub f64);
 
+pub(super) const CARD: Card = Card {
+    name: "LabelSmoothing",
+    slot: Slot::Targets,
+    source: "Szegedy et al. 2016, 7; Bag of Tricks, 5.2",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for LabelSmoothing {
-    fn name(&self) -> &'static str {
-        "LabelSmoothing"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Targets
-    }
-
-    fn source(&self) -> &'static str {
-        "Szegedy et al. 2016, 7; Bag of Tricks, 5.2"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

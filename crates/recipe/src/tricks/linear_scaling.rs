@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_schedules::linear_scaling;
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
@@ -23,17 +23,21 @@ pub struct LinearScaling {
     pub base_batch: u64,
 }
 
+pub(super) const CARD: Card = Card {
+    name: "LinearScaling",
+    slot: Slot::PeakRate,
+    source: "Goyal et al. 2017, 2.1; Bag of Tricks, 3.1",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for LinearScaling {
-    fn name(&self) -> &'static str {
-        "LinearScaling"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::PeakRate
-    }
-
-    fn source(&self) -> &'static str {
-        "Goyal et al. 2017, 2.1; Bag of Tricks, 3.1"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_losses::MixUp as Settings;
 
-use super::{Effect, Slot, check_mixing};
+use super::{Card, Effect, Slot, check_mixing};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -21,17 +21,21 @@ use crate::problem::Fault;
 #[serde(transparent)]
 pub struct MixUp(pub Settings);
 
+pub(super) const CARD: Card = Card {
+    name: "MixUp",
+    slot: Slot::Blends,
+    source: "Zhang et al. 2018; Bag of Tricks, 5.4",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for MixUp {
-    fn name(&self) -> &'static str {
-        "MixUp"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Blends
-    }
-
-    fn source(&self) -> &'static str {
-        "Zhang et al. 2018; Bag of Tricks, 5.4"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

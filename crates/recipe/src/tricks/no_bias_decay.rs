@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_param_groups::{Kind, Rule};
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -17,17 +17,21 @@ use crate::problem::Fault;
 #[serde(deny_unknown_fields)]
 pub struct NoBiasDecay {}
 
+pub(super) const CARD: Card = Card {
+    name: "NoBiasDecay",
+    slot: Slot::DecayedKinds,
+    source: "Bag of Tricks, 3.1",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for NoBiasDecay {
-    fn name(&self) -> &'static str {
-        "NoBiasDecay"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::DecayedKinds
-    }
-
-    fn source(&self) -> &'static str {
-        "Bag of Tricks, 3.1"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_precision::Policy;
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
 
@@ -22,20 +22,21 @@ const IN_BF16: &str = "activations and their gradients in 16 bits with the range
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precision(pub Policy);
 
+pub(super) const CARD: Card = Card {
+    name: "Precision",
+    slot: Slot::NumberFormat,
+    source: "Micikevicius et al. 2018; Kalamkar et al. 2019; Bag of Tricks, 3.2",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for Precision {
-    fn name(&self) -> &'static str {
-        "Precision"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::NumberFormat
-    }
-
-    fn source(&self) -> &'static str {
-        match self.0 {
-            Policy::Bf16 => "Kalamkar et al. 2019; Bag of Tricks, 3.2",
-            Policy::F32 | Policy::F16 => "Micikevicius et al. 2018; Bag of Tricks, 3.2",
-        }
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
@@ -59,11 +60,5 @@ mod tests {
         assert_eq!(check(&Precision(Policy::Bf16), Ok(IN_BF16)).precision, Policy::Bf16);
         let refused = "the number format F16 is not supported yet";
         check(&Precision(Policy::F16), Err(("", refused)));
-    }
-
-    #[test]
-    fn each_format_has_its_source() {
-        assert!(Precision(Policy::Bf16).source().starts_with("Kalamkar"));
-        assert!(Precision(Policy::F32).source().starts_with("Micikevicius"));
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_data::Order;
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
 
@@ -16,17 +16,21 @@ use crate::problem::{Fault, Problem};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepeatedAugmentation(pub usize);
 
+pub(super) const CARD: Card = Card {
+    name: "RepeatedAugmentation",
+    slot: Slot::Order,
+    source: "Hoffer et al. 2020",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for RepeatedAugmentation {
-    fn name(&self) -> &'static str {
-        "RepeatedAugmentation"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Order
-    }
-
-    fn source(&self) -> &'static str {
-        "Hoffer et al. 2020"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_models::Tweak;
 
-use super::{Effect, Slot, add_to_network};
+use super::{Card, Effect, Slot, add_to_network};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -36,17 +36,21 @@ pub struct ResNetC {}
 #[serde(deny_unknown_fields)]
 pub struct ResNetD {}
 
+pub(super) const CARD_B: Card = Card {
+    name: "ResNetB",
+    slot: Slot::BlockStride,
+    source: SOURCE,
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for ResNetB {
-    fn name(&self) -> &'static str {
-        "ResNetB"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::BlockStride
-    }
-
-    fn source(&self) -> &'static str {
-        SOURCE
+    fn card(&self) -> &'static Card {
+        &CARD_B
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
@@ -54,17 +58,21 @@ impl Effect for ResNetB {
     }
 }
 
+pub(super) const CARD_C: Card = Card {
+    name: "ResNetC",
+    slot: Slot::Stem,
+    source: SOURCE,
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for ResNetC {
-    fn name(&self) -> &'static str {
-        "ResNetC"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Stem
-    }
-
-    fn source(&self) -> &'static str {
-        SOURCE
+    fn card(&self) -> &'static Card {
+        &CARD_C
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
@@ -72,17 +80,21 @@ impl Effect for ResNetC {
     }
 }
 
+pub(super) const CARD_D: Card = Card {
+    name: "ResNetD",
+    slot: Slot::Shortcut,
+    source: SOURCE,
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for ResNetD {
-    fn name(&self) -> &'static str {
-        "ResNetD"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Shortcut
-    }
-
-    fn source(&self) -> &'static str {
-        SOURCE
+    fn card(&self) -> &'static Card {
+        &CARD_D
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

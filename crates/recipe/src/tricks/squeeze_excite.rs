@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_models::SqueezeExcite as Settings;
 
-use super::{Effect, Slot, add_to_network};
+use super::{Card, Effect, Slot, add_to_network};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -19,17 +19,21 @@ use crate::problem::Fault;
 #[serde(transparent)]
 pub struct SqueezeExcite(pub Settings);
 
+pub(super) const CARD: Card = Card {
+    name: "SqueezeExcite",
+    slot: Slot::Gates,
+    source: "Hu et al. 2018",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for SqueezeExcite {
-    fn name(&self) -> &'static str {
-        "SqueezeExcite"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Gates
-    }
-
-    fn source(&self) -> &'static str {
-        "Hu et al. 2018"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_schedules::{Duration, Schedule};
 
-use super::{Effect, Slot, check_factor};
+use super::{Card, Effect, Slot, check_factor};
 use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
@@ -25,17 +25,21 @@ pub struct StepDecay {
     pub factor: f64,
 }
 
+pub(super) const CARD: Card = Card {
+    name: "StepDecay",
+    slot: Slot::Decay,
+    source: "He et al. 2015; Bag of Tricks, 5.1",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for StepDecay {
-    fn name(&self) -> &'static str {
-        "StepDecay"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Decay
-    }
-
-    fn source(&self) -> &'static str {
-        "He et al. 2015; Bag of Tricks, 5.1"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

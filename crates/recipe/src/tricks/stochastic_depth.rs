@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Slot, add_to_network};
+use super::{Card, Effect, Slot, add_to_network};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -18,17 +18,21 @@ use crate::problem::Fault;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct StochasticDepth(pub f64);
 
+pub(super) const CARD: Card = Card {
+    name: "StochasticDepth",
+    slot: Slot::SkippedBlocks,
+    source: "Huang et al. 2016",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for StochasticDepth {
-    fn name(&self) -> &'static str {
-        "StochasticDepth"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::SkippedBlocks
-    }
-
-    fn source(&self) -> &'static str {
-        "Huang et al. 2016"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_schedules::Duration;
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::number::short;
 use crate::plan::{Draft, Ramp};
 use crate::problem::{Fault, Problem};
@@ -58,17 +58,21 @@ impl Warmup {
     }
 }
 
+pub(super) const CARD: Card = Card {
+    name: "Warmup",
+    slot: Slot::Warmup,
+    source: "Goyal et al. 2017, 2.2; Bag of Tricks, 3.1",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for Warmup {
-    fn name(&self) -> &'static str {
-        "Warmup"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::Warmup
-    }
-
-    fn source(&self) -> &'static str {
-        "Goyal et al. 2017, 2.2; Bag of Tricks, 3.1"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_models::ZeroGamma as Start;
 
-use super::{Effect, Slot};
+use super::{Card, Effect, Slot};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
@@ -16,17 +16,21 @@ use crate::problem::Fault;
 #[serde(deny_unknown_fields)]
 pub struct ZeroGamma {}
 
+pub(super) const CARD: Card = Card {
+    name: "ZeroGamma",
+    slot: Slot::ResidualScale,
+    source: "Goyal et al. 2017, 5.1; Bag of Tricks, 3.1",
+    line: "TODO",
+    what: "TODO",
+    convention: "TODO",
+    measured: "TODO",
+    hurts: "TODO",
+    changes: &[],
+};
+
 impl Effect for ZeroGamma {
-    fn name(&self) -> &'static str {
-        "ZeroGamma"
-    }
-
-    fn slot(&self) -> Slot {
-        Slot::ResidualScale
-    }
-
-    fn source(&self) -> &'static str {
-        "Goyal et al. 2017, 5.1; Bag of Tricks, 3.1"
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
