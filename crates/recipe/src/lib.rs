@@ -83,6 +83,6 @@ pub mod tricks;
 
 pub use document::Document;
 pub use error::{Error, Line, Place};
-pub use plan::{AppliedTrick, Plan};
+pub use plan::{AppliedTrick, Loss, Plan, Teacher};
 pub use problem::Problem;
 pub use recipe::Recipe;

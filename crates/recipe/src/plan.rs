@@ -2,13 +2,17 @@
 
 mod draft;
 mod explain;
+mod loss;
 
 pub(crate) use draft::{Draft, Ramp};
+pub use loss::{Loss, Teacher};
+
+use std::path::PathBuf;
 
 use trickbag_data::{Augment, Facts, Normalize, Order, Source};
 use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::{Architecture, Network, Update, ZeroGamma};
-use trickbag_optim::{Clip, Decay, Optimizer, Sgd};
+use trickbag_optim::{Clip, Decay, Lookahead, Optimizer, Sam, Sgd, WeightAverage};
 use trickbag_param_groups::{Group, Kind, Parameter, Rule, Table, resolve};
 use trickbag_precision::Policy;
 use trickbag_schedules::{Clock, Schedule};
@@ -87,14 +91,26 @@ pub struct Plan {
     pub learning_rate: Schedule,
     /// Decay, learning-rate multiplier and so on of every parameter.
     pub groups: Table,
-    /// The loss.
-    pub loss: CrossEntropy,
+    /// How labels become targets.
+    pub targets: CrossEntropy,
+    /// What the training minimises.
+    pub loss: Loss,
     /// How images and targets of a batch are mixed.
     pub mixing: Mixing,
     /// The limit for the gradients of an update.
     pub clip: Option<Clip>,
     /// Which images an epoch shows, and in which order.
     pub order: Order,
+    /// A file with the values that the parameters start from.
+    pub init_from: Option<PathBuf>,
+    /// Images of one pass; the last pass of an update may have fewer.
+    pub micro_batch: usize,
+    /// How far away the gradients are taken, and in which updates.
+    pub sam: Option<Sam>,
+    /// Slow weights that pull the parameters back.
+    pub lookahead: Option<Lookahead>,
+    /// The average of the parameters that is evaluated and kept.
+    pub average: Option<WeightAverage>,
     /// The number format that computes.
     pub precision: Policy,
     /// The tricks in the order in which they were applied.
@@ -131,8 +147,7 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
     normalize.table(facts.channels).map_err(|error| Problem::Data(error).at("normalize"))?;
     check_augment(&recipe.augment, facts)?;
     check_optimizer(&recipe.optimizer)?;
-    let (lr, shape) = (recipe.optimizer.lr(), [facts.channels, facts.classes]);
-    let mut draft = Draft::baseline(clock, recipe.batch_size, lr, recipe.model.clone(), shape);
+    let mut draft = Draft::baseline(recipe, clock, facts, normalize);
     network(&draft, facts)?; // so that what is wrong without tricks is not put down to them
     let tricks = apply(&recipe.tricks, &mut draft)?;
     let (network, macs) = network(&draft, facts)?;
@@ -140,13 +155,14 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
     draft.rules.extend(adaptive_rates(&recipe.optimizer));
     draft.rules.extend(fixed(&network));
     let groups = groups(&network, recipe.optimizer.weight_decay(), &draft.rules)?;
+    let learning_rate = draft.learning_rate()?;
     Ok(Plan {
         name: recipe.name.clone(),
         seed: recipe.seed,
         recipe_hash: recipe.hash(),
         data: recipe.data.clone(),
         facts: *facts,
-        normalize,
+        normalize: draft.normalize,
         augment: recipe.augment.clone(),
         architecture: recipe.model.clone(),
         network,
@@ -157,12 +173,18 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
         steps_per_epoch: clock.steps_per_epoch,
         total_steps: clock.total_steps,
         optimizer: at_peak(recipe.optimizer, draft.peak),
-        learning_rate: draft.learning_rate()?,
+        learning_rate,
         groups,
+        targets: draft.targets,
         loss: draft.loss,
         mixing: draft.mixing,
         clip: draft.clip,
         order: draft.order,
+        init_from: draft.init_from,
+        micro_batch: draft.micro_batch,
+        sam: draft.sam,
+        lookahead: draft.lookahead,
+        average: draft.average,
         precision: draft.precision,
         tricks,
     })

@@ -5,6 +5,7 @@ use std::io;
 
 use trickbag_precision::Policy;
 
+use crate::error::Error;
 use crate::nearest::{nearest, quoted};
 use crate::tricks::Slot;
 
@@ -219,6 +220,18 @@ pub enum Problem {
         found: Policy,
     },
 
+    /// The recipe of a teacher cannot be planned.
+    #[error("the teacher's recipe: {0}")]
+    Teacher(Box<Error>),
+    /// A teacher that was trained on images that look otherwise.
+    #[error("the teacher normalises images with {found}, this recipe with {expected}")]
+    TeacherNormalize {
+        /// The teacher's means and deviations.
+        found: String,
+        /// The recipe's.
+        expected: String,
+    },
+
     /// The data set refuses.
     #[error(transparent)]
     Data(trickbag_data::Error),
@@ -292,6 +305,9 @@ impl Problem {
             Self::DropInWarmup { .. } => "shorten the warmup or drop later".to_owned(),
             Self::NoSteps { .. } => "give a longer duration, or remove the trick".to_owned(),
             Self::Contradiction { trick, other, .. } => format!("remove `{trick}` or `{other}`"),
+            Self::TeacherNormalize { .. } => {
+                "give both recipes the same `normalize`, and train the teacher with it".to_owned()
+            }
             Self::Precision { .. } => "write Precision(Bf16) or remove the line".to_owned(),
             _ => return None,
         })

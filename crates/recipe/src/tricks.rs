@@ -7,25 +7,32 @@
 // A new trick is a file below that implements `Effect`, a variant of `Trick`, and its line in
 // `Trick::effect`.
 
+mod binary_cross_entropy;
 mod blur_pool;
 mod card;
 mod class_balanced_sampling;
 mod cosine_annealing;
 mod cut_mix;
+mod distillation;
 mod dropout;
 mod exponential_decay;
+mod gradient_accumulation;
 mod gradient_clipping;
+mod init_from;
 mod label_smoothing;
 mod linear_scaling;
+mod lookahead;
 mod mix_up;
 mod no_bias_decay;
 mod precision;
 mod repeated_augmentation;
 mod resnet_tweaks;
+mod sam;
 mod squeeze_excite;
 mod step_decay;
 mod stochastic_depth;
 mod warmup;
+mod weight_average;
 mod zero_gamma;
 
 use std::fmt;
@@ -33,25 +40,32 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use trickbag_models::Extras;
 
+pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use blur_pool::BlurPool;
 pub use card::Card;
 pub use class_balanced_sampling::ClassBalancedSampling;
 pub use cosine_annealing::CosineAnnealing;
 pub use cut_mix::CutMix;
+pub use distillation::Distillation;
 pub use dropout::Dropout;
 pub use exponential_decay::ExponentialDecay;
+pub use gradient_accumulation::GradientAccumulation;
 pub use gradient_clipping::GradientClipping;
+pub use init_from::InitFrom;
 pub use label_smoothing::LabelSmoothing;
 pub use linear_scaling::LinearScaling;
+pub use lookahead::Lookahead;
 pub use mix_up::MixUp;
 pub use no_bias_decay::NoBiasDecay;
 pub use precision::Precision;
 pub use repeated_augmentation::RepeatedAugmentation;
 pub use resnet_tweaks::{ResNetB, ResNetC, ResNetD};
+pub use sam::Sam;
 pub use squeeze_excite::SqueezeExcite;
 pub use step_decay::StepDecay;
 pub use stochastic_depth::StochasticDepth;
 pub use warmup::Warmup;
+pub use weight_average::{Ema, Swa, WeightAverage};
 pub use zero_gamma::ZeroGamma;
 
 use crate::plan::Draft;
@@ -59,15 +73,20 @@ use crate::problem::{Fault, Problem};
 
 /// The pages on all tricks, by name.
 pub const CARDS: &[Card] = &[
+    binary_cross_entropy::CARD,
     blur_pool::CARD,
     class_balanced_sampling::CARD,
     cosine_annealing::CARD,
     cut_mix::CARD,
+    distillation::CARD,
     dropout::CARD,
     exponential_decay::CARD,
+    gradient_accumulation::CARD,
     gradient_clipping::CARD,
+    init_from::CARD,
     label_smoothing::CARD,
     linear_scaling::CARD,
+    lookahead::CARD,
     mix_up::CARD,
     no_bias_decay::CARD,
     precision::CARD,
@@ -75,10 +94,12 @@ pub const CARDS: &[Card] = &[
     resnet_tweaks::CARD_B,
     resnet_tweaks::CARD_C,
     resnet_tweaks::CARD_D,
+    sam::CARD,
     squeeze_excite::CARD,
     step_decay::CARD,
     stochastic_depth::CARD,
     warmup::CARD,
+    weight_average::CARD,
     zero_gamma::CARD,
 ];
 
@@ -127,6 +148,20 @@ pub enum Trick {
     StochasticDepth(StochasticDepth),
     /// See [`Dropout`].
     Dropout(Dropout),
+    /// See [`BinaryCrossEntropy`].
+    BinaryCrossEntropy(BinaryCrossEntropy),
+    /// See [`Distillation`].
+    Distillation(Distillation),
+    /// See [`GradientAccumulation`].
+    GradientAccumulation(GradientAccumulation),
+    /// See [`InitFrom`].
+    InitFrom(InitFrom),
+    /// See [`Lookahead`].
+    Lookahead(Lookahead),
+    /// See [`Sam`].
+    Sam(Sam),
+    /// See [`WeightAverage`].
+    WeightAverage(WeightAverage),
 }
 
 impl Trick {
@@ -159,6 +194,13 @@ impl Trick {
             Self::BlurPool(trick) => trick,
             Self::StochasticDepth(trick) => trick,
             Self::Dropout(trick) => trick,
+            Self::BinaryCrossEntropy(trick) => trick,
+            Self::Distillation(trick) => trick,
+            Self::GradientAccumulation(trick) => trick,
+            Self::InitFrom(trick) => trick,
+            Self::Lookahead(trick) => trick,
+            Self::Sam(trick) => trick,
+            Self::WeightAverage(trick) => trick,
         }
     }
 }
@@ -214,6 +256,18 @@ pub enum Slot {
     SkippedBlocks,
     /// Which features are left out.
     Features,
+    /// What parameters start from.
+    Start,
+    /// What the training minimises.
+    Loss,
+    /// How many images a pass sees.
+    MicroBatch,
+    /// Where the gradients are taken.
+    GradientPlace,
+    /// Whether slow weights pull the parameters back.
+    SlowWeights,
+    /// Which average of the parameters is kept.
+    Averaging,
 }
 
 impl fmt::Display for Slot {
@@ -237,6 +291,12 @@ impl fmt::Display for Slot {
             Self::Subsampling => "how the network subsamples",
             Self::SkippedBlocks => "which blocks are skipped",
             Self::Features => "which features are left out",
+            Self::Start => "what parameters start from",
+            Self::Loss => "the loss",
+            Self::MicroBatch => "how many images a pass sees",
+            Self::GradientPlace => "where gradients are taken",
+            Self::SlowWeights => "the slow weights",
+            Self::Averaging => "which average of the parameters is kept",
         })
     }
 }
@@ -316,6 +376,14 @@ mod tests {
             "BlurPool()",
             "StochasticDepth(0.1)",
             "Dropout(0.2)",
+            "InitFrom(\"a.safetensors\")",
+            "BinaryCrossEntropy(target_threshold:0.2,reduction:Mean)",
+            "Distillation(recipe:\"a.ron\",checkpoint:\"a.safetensors\",temperature:20.0,weight:0.5)",
+            "GradientAccumulation(micro_batch:32)",
+            "Sam(rho:0.05,every:1)",
+            "Lookahead(alpha:0.5,every:5)",
+            "WeightAverage(Ema(decay:0.999,warmup:Off,every:Steps(1)))",
+            "WeightAverage(Swa(from:Fraction(0.75),every:Epochs(1.0)))",
         ];
         for text in texts {
             let trick: Trick = options().from_str(text).unwrap();
@@ -346,6 +414,12 @@ mod tests {
             Subsampling,
             SkippedBlocks,
             Features,
+            Start,
+            Loss,
+            MicroBatch,
+            GradientPlace,
+            SlowWeights,
+            Averaging,
         ];
         let words: BTreeSet<String> = slots.iter().map(Slot::to_string).collect();
         assert_eq!(words.len(), slots.len());

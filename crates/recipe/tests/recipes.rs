@@ -102,7 +102,7 @@ fn removing_a_trick_removes_exactly_that_trick() {
         ("Precision(F32)", ""),
         ("ZeroGamma", "zero_gamma"),
         ("CosineAnnealing(min: 1e-5)", "learning_rate"),
-        ("LabelSmoothing(0.1)", "loss"),
+        ("LabelSmoothing(0.1)", "targets"),
         ("NoBiasDecay", "groups"),
         ("Warmup(steps: 10, from: 0.01)", "learning_rate"),
         ("LinearScaling(base_batch: 128)", "learning_rate"),
@@ -114,6 +114,12 @@ fn removing_a_trick_removes_exactly_that_trick() {
         ("Dropout(0.1)", "network"),
         ("SqueezeExcite(reduction: 4)", "groups, network"),
         ("BlurPool", "network"),
+        ("BinaryCrossEntropy", "loss"),
+        ("InitFrom(\"a.safetensors\")", "init_from"),
+        ("GradientAccumulation(micro_batch: 32)", "micro_batch"),
+        ("Sam(rho: 0.05)", "sam"),
+        ("Lookahead(alpha: 0.5, every: 5)", "lookahead"),
+        ("WeightAverage(Ema(decay: 0.99))", "average"),
     ];
     let tricks = changes.map(|(trick, _)| trick);
     let all = plan(&with_tricks(&tricks));
@@ -131,7 +137,7 @@ fn removing_a_trick_removes_exactly_that_trick() {
 fn without_tricks_a_plan_is_the_baseline() {
     let plan = plan(&with_tricks(&[]));
     assert_eq!(plan.learning_rate, Schedule::constant(0.1).unwrap());
-    assert_eq!(plan.loss.label_smoothing, 0.0);
+    assert_eq!(plan.targets.label_smoothing, 0.0);
     assert_eq!(plan.zero_gamma, ZeroGamma::Off);
     assert!(plan.groups.rows().iter().all(|row| row.group.weight_decay == 1e-4));
     assert!(plan.tricks.is_empty());
@@ -174,7 +180,13 @@ fn differences(a: &Plan, b: &Plan) -> String {
     };
     part("learning_rate", a.learning_rate != b.learning_rate);
     part("groups", a.groups != b.groups);
+    part("targets", a.targets != b.targets);
     part("loss", a.loss != b.loss);
+    part("init_from", a.init_from != b.init_from);
+    part("micro_batch", a.micro_batch != b.micro_batch);
+    part("sam", a.sam != b.sam);
+    part("lookahead", a.lookahead != b.lookahead);
+    part("average", a.average != b.average);
     part("zero_gamma", a.zero_gamma != b.zero_gamma);
     part("precision", a.precision != b.precision);
     part("mixing", a.mixing != b.mixing);
@@ -183,7 +195,10 @@ fn differences(a: &Plan, b: &Plan) -> String {
     part("network", a.network != b.network);
     same.learning_rate = a.learning_rate.clone();
     same.groups = a.groups.clone();
-    (same.loss, same.zero_gamma, same.precision) = (a.loss, a.zero_gamma, a.precision);
+    (same.targets, same.zero_gamma, same.precision) = (a.targets, a.zero_gamma, a.precision);
+    (same.loss, same.init_from) = (a.loss.clone(), a.init_from.clone());
+    (same.micro_batch, same.sam) = (a.micro_batch, a.sam);
+    (same.lookahead, same.average) = (a.lookahead, a.average);
     (same.network, same.macs) = (a.network.clone(), a.macs);
     (same.mixing, same.clip, same.order) = (a.mixing, a.clip, a.order);
     (same.recipe_hash, same.tricks) = (a.recipe_hash.clone(), a.tricks.clone());

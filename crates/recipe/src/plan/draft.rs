@@ -1,16 +1,19 @@
 //! A plan in the making: the numbers that tricks may still change.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use trickbag_data::Order;
+use trickbag_data::{Facts, Normalize, Order};
 use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::{Architecture, Extras, Network, ZeroGamma};
-use trickbag_optim::Clip;
+use trickbag_optim::{Clip, Lookahead, Sam, WeightAverage};
 use trickbag_param_groups::Rule;
 use trickbag_precision::Policy;
 use trickbag_schedules::{Clock, Duration, Schedule};
 
+use super::Loss;
 use crate::problem::{Fault, Problem};
+use crate::recipe::Recipe;
 use crate::tricks::Slot;
 
 /// What tricks see and write. It starts as the baseline: no trick at all.
@@ -19,9 +22,8 @@ pub(crate) struct Draft {
     pub(crate) clock: Clock,
     pub(crate) batch_size: usize,
     pub(crate) architecture: Architecture,
-    /// Of the images.
-    pub(crate) channels: usize,
-    pub(crate) classes: usize,
+    pub(crate) facts: Facts,
+    pub(crate) normalize: Normalize,
     /// What is added to the architecture.
     pub(crate) extras: Extras,
     /// The largest learning rate.
@@ -29,13 +31,20 @@ pub(crate) struct Draft {
     pub(crate) warmup: Option<Ramp>,
     /// From the peak on; its clock starts after the warmup. Constant when there is none.
     pub(crate) decay: Option<Schedule>,
-    pub(crate) loss: CrossEntropy,
+    pub(crate) targets: CrossEntropy,
+    pub(crate) loss: Loss,
     pub(crate) rules: Vec<Rule>,
     pub(crate) zero_gamma: ZeroGamma,
     pub(crate) precision: Policy,
     pub(crate) mixing: Mixing,
     pub(crate) clip: Option<Clip>,
     pub(crate) order: Order,
+    pub(crate) init_from: Option<PathBuf>,
+    /// Images of one pass.
+    pub(crate) micro_batch: usize,
+    pub(crate) sam: Option<Sam>,
+    pub(crate) lookahead: Option<Lookahead>,
+    pub(crate) average: Option<WeightAverage>,
     /// The path of the trick that writes each slot.
     pub(crate) writers: BTreeMap<Slot, String>,
 }
@@ -49,29 +58,34 @@ pub(crate) struct Ramp {
 
 impl Draft {
     pub(crate) fn baseline(
+        recipe: &Recipe,
         clock: Clock,
-        batch_size: usize,
-        lr: f64,
-        architecture: Architecture,
-        [channels, classes]: [usize; 2],
+        facts: &Facts,
+        normalize: Normalize,
     ) -> Self {
         Self {
             clock,
-            batch_size,
-            architecture,
-            channels,
-            classes,
+            batch_size: recipe.batch_size,
+            architecture: recipe.model.clone(),
+            facts: *facts,
+            normalize,
             extras: Extras::default(),
-            peak: lr,
+            peak: recipe.optimizer.lr(),
             warmup: None,
             decay: None,
-            loss: CrossEntropy::default(),
+            targets: CrossEntropy::default(),
+            loss: Loss::default(),
             rules: Vec::new(),
             zero_gamma: ZeroGamma::default(),
             precision: Policy::default(),
             mixing: Mixing::default(),
             clip: None,
             order: Order::default(),
+            init_from: None,
+            micro_batch: recipe.batch_size,
+            sam: None,
+            lookahead: None,
+            average: None,
             writers: BTreeMap::new(),
         }
     }
@@ -87,7 +101,8 @@ impl Draft {
 
     /// The network with all extras so far.
     pub(crate) fn network(&self) -> Result<Network, trickbag_models::Error> {
-        Network::with_extras(&self.architecture, &self.extras, self.channels, self.classes)
+        let Facts { channels, classes, .. } = self.facts;
+        Network::with_extras(&self.architecture, &self.extras, channels, classes)
     }
 
     pub(crate) fn warmup_steps(&self) -> u64 {
@@ -114,16 +129,17 @@ impl Draft {
 }
 
 #[cfg(test)]
-use trickbag_models::{ResNet, Stem, Variant};
-
-#[cfg(test)]
 impl Draft {
     /// 10 epochs of 10 steps, 512 images a step, learning rate 0.1, ResNet-50-A for 10 classes.
     pub(crate) fn example() -> Self {
+        let text = "(name: \"example\", seed: 1, data: Mnist10k, batch_size: 512, epochs: 10,
+            model: ResNet(depth: 50, variant: A, width: 8), optimizer: Sgd(lr: 0.1))";
+        let recipe = crate::recipe::options().from_str(text).unwrap();
         let clock = Clock { steps_per_epoch: 10, total_steps: 100 };
-        let resnet =
-            ResNet { depth: 50, stem: Stem::ImageNet, variant: Variant::A, width: Some(8) };
-        Self::baseline(clock, 512, 0.1, Architecture::ResNet(resnet), [3, 10])
+        let (height, width, channels) = (32, 32, 3);
+        let facts = Facts { train_len: 5120, val_len: 512, classes: 10, height, width, channels };
+        let normalize = Normalize { mean: vec![0.5; 3], std: vec![0.5; 3] };
+        Self::baseline(&recipe, clock, &facts, normalize)
     }
 
     /// The learning rate at each of `steps`.

@@ -59,7 +59,11 @@ impl Plan {
         row(f, "length", &format!("{} epochs of {steps} steps, {total} steps", self.epochs))?;
         row(f, "batch", &format!("{} images; an epoch leaves out {dropped}", self.batch_size))?;
         row(f, "optimizer", &optimizer(&self.optimizer))?;
-        row(f, "loss", &format!("cross entropy, label smoothing {}", self.loss.label_smoothing))?;
+        row(
+            f,
+            "loss",
+            &format!("cross entropy, label smoothing {}", self.targets.label_smoothing),
+        )?;
         row(f, "format", &format!("{:?}", self.precision))
     }
 

@@ -43,8 +43,8 @@ impl Effect for LabelSmoothing {
                 Problem::impossible("LabelSmoothing", self.0, "a number of at least 0 and below 1");
             return Err(problem.at(""));
         }
-        draft.loss.label_smoothing = self.0;
-        let classes = draft.classes as f64;
+        draft.targets.label_smoothing = self.0;
+        let classes = draft.facts.classes as f64;
         let other = self.0 / classes;
         let (on, off) = (short(1.0 - self.0 + other), short(other));
         Ok(format!("{on} for the true class, {off} for each other"))
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn the_loss_smooths() {
         let words = "0.91 for the true class, 0.01 for each other";
-        assert_eq!(check(&LabelSmoothing(0.1), Ok(words)).loss.label_smoothing, 0.1);
+        assert_eq!(check(&LabelSmoothing(0.1), Ok(words)).targets.label_smoothing, 0.1);
     }
 
     #[test]

@@ -1,0 +1,32 @@
+//! What a training minimises.
+
+use std::path::PathBuf;
+
+use trickbag_losses::{BinaryCrossEntropy, Distillation};
+use trickbag_models::Network;
+
+/// What a training minimises, given the targets.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum Loss {
+    /// The cross entropy over all classes.
+    #[default]
+    CrossEntropy,
+    /// The binary cross entropy of each class.
+    BinaryCrossEntropy(BinaryCrossEntropy),
+    /// The cross entropy, and the divergence from a teacher's answers.
+    Distillation {
+        /// Temperature and weight.
+        settings: Distillation,
+        /// Who answers.
+        teacher: Teacher,
+    },
+}
+
+/// A trained network that another one learns from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Teacher {
+    /// Its network, for the same images and classes.
+    pub network: Network,
+    /// The safetensors file that holds its values.
+    pub checkpoint: PathBuf,
+}
