@@ -19,6 +19,10 @@ pub enum Mode<'a, D: Device<f32>> {
     /// [`Airbench94`](crate::Airbench94)), the variance unbiased (`n / (n - 1)`), as in PyTorch. What
     /// is dropped at random follows from the noise. The images are data, which have no gradient.
     Train(&'a mut RunningStatistics<D>, Noise),
+    /// The batch's own statistics; the running ones become the mean over this batch and so many
+    /// before it, as in PyTorch's `update_bn`: how the statistics of an average of parameters are
+    /// computed. Nothing is random.
+    Calibrate(&'a mut RunningStatistics<D>, u64),
     /// The running statistics, unchanged; nothing is random.
     Evaluate(&'a RunningStatistics<D>),
 }
@@ -42,7 +46,7 @@ impl Network {
             return Err(Error::Channels { found: images.shape().3, expected: self.in_channels });
         }
         let flow = match mode {
-            Mode::Train(..) => Flow::Stop,
+            Mode::Train(..) | Mode::Calibrate(..) => Flow::Stop,
             Mode::Evaluate(_) => Flow::Through,
         };
         let mut pass = Pass { network: self, parameters, mode, flow, blocks: 0 };
@@ -56,7 +60,7 @@ impl Network {
         mode: &Mode<'_, D>,
     ) -> Result<(), Error> {
         let statistics: &RunningStatistics<D> = match mode {
-            Mode::Train(statistics, _) => statistics,
+            Mode::Train(statistics, _) | Mode::Calibrate(statistics, _) => statistics,
             Mode::Evaluate(statistics) => statistics,
         };
         let lengths = self.parameters.iter().map(|p| p.len());
@@ -282,6 +286,10 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
             Some(conv) => Some((conv, self.filter(conv)?)),
             None => None,
         };
+        let momentum = match self.mode {
+            Mode::Calibrate(_, before) => 1.0 / (before + 1) as f64,
+            _ => self.network.norm_setting.momentum,
+        };
         match &mut self.mode {
             Mode::Evaluate(running) => {
                 let x = match conv {
@@ -290,7 +298,7 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
                 };
                 Ok(D::batch_norm_fixed(x, &running[norm.statistics], &affine, residual)?)
             }
-            Mode::Train(running, _) => {
+            Mode::Train(running, _) | Mode::Calibrate(running, _) => {
                 let (y, batch_statistics) = match conv {
                     Some((Conv { window, groups, .. }, filter)) => {
                         let flow = std::mem::replace(&mut self.flow, Flow::Through);
@@ -304,7 +312,6 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
                     return Err(Error::OneValue { norm });
                 }
                 let (running, n) = (&mut running[norm.statistics], batch * height * width);
-                let momentum = self.network.norm_setting.momentum;
                 update(running, &batch_statistics, n as f64, momentum)?;
                 Ok(y)
             }

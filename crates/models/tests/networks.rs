@@ -6,8 +6,8 @@ use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_models::{
     Airbench94, Architecture, BlurPool, Error, Extras, InceptionV3, MobileNetV1, Mode, NamedTensor,
-    Network, Noise, Parameters, ResNet, ResNet9, SqueezeExcite, Stem, Tweak, Update, Variant,
-    WideResNet, ZeroGamma,
+    Network, Noise, Parameters, ResNet, ResNet9, RunningStatistics, SqueezeExcite, Stem, Tweak,
+    Update, Variant, WideResNet, ZeroGamma,
 };
 use trickbag_ops::{Backend, Bf16, FeatureMap, Tensors};
 use trickbag_param_groups::Kind;
@@ -264,6 +264,33 @@ fn noise_decides_every_bit_of_a_training_step_and_none_of_an_evaluation() {
             network.forward(&values, mode, images.clone()).unwrap().as_vec()
         };
         assert_eq!(evaluate(&network), evaluate(&plain), "{name}");
+    }
+}
+
+#[test]
+fn calibrated_statistics_are_the_mean_over_batches() {
+    let network = Network::new(&mobilenet(0.25), 3, 10).unwrap();
+    let values = parameters(&network, 1);
+    let dev = Cpu::seed_from_u64(1);
+    let batches: [FeatureMap<f32, Cpu>; 2] =
+        std::array::from_fn(|_| dev.sample_normal_like(&(4, 32, 32, 3)));
+    let calibrate = |statistics: &mut RunningStatistics<Cpu>, before, batch: usize| {
+        let mode = Mode::Calibrate(statistics, before);
+        network.forward(&values, mode, batches[batch].clone()).unwrap();
+    };
+    let initial = || network.initial_statistics(&dev).unwrap();
+    let [mut first, mut second, mut both] = [initial(), initial(), initial()];
+    calibrate(&mut first, 0, 0);
+    calibrate(&mut second, 0, 1);
+    calibrate(&mut both, 0, 0);
+    calibrate(&mut both, 1, 1);
+    for ((a, b), both) in first.iter().zip(second.iter()).zip(both.iter()) {
+        for [a, b, both] in [[&a.mean, &b.mean, &both.mean], [&a.var, &b.var, &both.var]] {
+            for ((a, b), both) in a.as_vec().into_iter().zip(b.as_vec()).zip(both.as_vec()) {
+                let mean = (a + b) / 2.0;
+                assert!((mean - both).abs() <= 1e-5 * mean.abs().max(1.0), "{mean} {both}");
+            }
+        }
     }
 }
 

@@ -7,11 +7,14 @@ use std::path::Path;
 use dfdx::dtypes::Dtype;
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use trickbag_models::NamedTensor;
+use trickbag_models::{NamedTensor, Parameters, RunningStatistics};
 use trickbag_ops::Backend;
+use trickbag_optim::{Average, SlowWeights};
 use trickbag_recipe::Plan;
 use trickbag_report::write_atomic;
 
+use crate::evaluate::Kept;
+use crate::statistics::{flat, unflat};
 use crate::trainer::Progress;
 use crate::{Error, Trainer};
 
@@ -28,6 +31,7 @@ const KEY: &str = "trickbag";
 const FORMAT: u32 = 1;
 const OF_MODEL: &str = "model.";
 const OF_OPTIMIZER: &str = "optimizer.";
+const OF_AVERAGE: &str = "average.";
 
 /// What a checkpoint says beside the tensors.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,18 +60,27 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             return Err(Error::OtherRecipe { path: path.to_owned(), found, expected });
         }
         let file = SafeTensors::deserialize(&bytes).map_err(|e| not_a_checkpoint(e.to_string()))?;
-        let mut trainer = Self::new(plan, dev)?;
-        let model = file.iter().filter_map(|(name, view)| {
-            Some(NamedTensor::from_view(name.strip_prefix(OF_MODEL)?, &view))
-        });
-        let model = model.collect::<Result<_, _>>()?;
-        (trainer.parameters, trainer.statistics) = plan.network.import(model, &trainer.dev)?;
+        let (parameters, statistics) = plan.network.import(with_prefix(&file, OF_MODEL)?, &dev)?;
+        let mut trainer = Self::with_values(plan, dev, parameters, statistics)?;
         let names: Vec<_> = plan.network.parameters().iter().map(|spec| spec.name()).collect();
-        trainer.optimizer.restore(header.optimizer_steps, |slot, index| -> Result<_, Error> {
+        let saved = |slot: &str, index: usize| -> Result<_, Error> {
             let name = slot_name(slot, names[index]);
             let view = file.tensor(&name).map_err(|e| not_a_checkpoint(e.to_string()))?;
             Ok(NamedTensor::from_view(&name, &view)?.values)
-        })?;
+        };
+        trainer.optimizer.restore(header.optimizer_steps, saved)?;
+        if let Some(slow) = &mut trainer.slow {
+            slow.restore(header.progress.step, saved)?;
+        }
+        if let Some(average) = &mut trainer.average {
+            let values = with_prefix(&file, OF_AVERAGE)?;
+            let (parameters, statistics) = plan.network.import(values, &trainer.dev)?;
+            let lists = [parameters.0, flat(&statistics)];
+            average.restore(header.progress.step, |slot, index| -> Result<_, Error> {
+                let list = if slot == "average" { &lists[0] } else { &lists[1] };
+                Ok(list[index].as_vec())
+            })?;
+        }
         trainer.progress = header.progress;
         Ok(trainer)
     }
@@ -87,17 +100,16 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         Ok(write_atomic(&path, &bytes)?)
     }
 
-    pub(crate) fn save_network(&self, path: &Path) -> Result<(), Error> {
-        let bytes = self.plan.network.to_safetensors(&self.parameters, &self.statistics)?;
+    pub(crate) fn save_network(&self, network: &Kept<D>, path: &Path) -> Result<(), Error> {
+        let Kept { parameters, statistics } = network;
+        let bytes = self.plan.network.to_safetensors(parameters, statistics)?;
         Ok(write_atomic(path, &bytes)?)
     }
 
     fn tensors(&self) -> Vec<NamedTensor> {
-        let mut tensors = self.plan.network.export(&self.parameters, &self.statistics);
-        for tensor in &mut tensors {
-            tensor.name.insert_str(0, OF_MODEL);
-        }
-        for slot in self.optimizer.slots() {
+        let mut tensors = self.exported(OF_MODEL, &self.parameters, &self.statistics);
+        let slow = self.slow.iter().flat_map(SlowWeights::slots);
+        for slot in self.optimizer.slots().iter().chain(slow) {
             let of_slot = self.plan.network.parameters().iter().zip(&slot.values);
             tensors.extend(of_slot.map(|(spec, values)| NamedTensor {
                 name: slot_name(slot.name, spec.name()),
@@ -105,8 +117,37 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
                 values: values.as_vec(),
             }));
         }
+        if let Some([parameters, statistics]) = self.average.as_ref().map(Average::slots) {
+            let parameters = Parameters(parameters.values.clone());
+            tensors.extend(self.exported(OF_AVERAGE, &parameters, &unflat(&statistics.values)));
+        }
         tensors
     }
+
+    fn exported(
+        &self,
+        prefix: &str,
+        parameters: &Parameters<f32, D>,
+        statistics: &RunningStatistics<D>,
+    ) -> Vec<NamedTensor> {
+        let mut tensors = self.plan.network.export(parameters, statistics);
+        for tensor in &mut tensors {
+            tensor.name.insert_str(0, prefix);
+        }
+        tensors
+    }
+}
+
+/// The tensors of a safetensors file.
+pub(crate) fn named_tensors(path: &Path) -> Result<Vec<NamedTensor>, Error> {
+    let bytes = fs::read(path).map_err(|reason| Error::Read { path: path.into(), reason })?;
+    NamedTensor::deserialize(&bytes).map_err(|reason| Error::Values { path: path.into(), reason })
+}
+
+/// The tensors whose names begin with `prefix`, without it.
+fn with_prefix(file: &SafeTensors<'_>, prefix: &str) -> Result<Vec<NamedTensor>, Error> {
+    let named = file.iter().filter_map(|(name, view)| Some((name.strip_prefix(prefix)?, view)));
+    Ok(named.map(|(name, view)| NamedTensor::from_view(name, &view)).collect::<Result<_, _>>()?)
 }
 
 /// Optimiser state keeps Trickbag's layout: only Trickbag reads it.

@@ -48,6 +48,14 @@ pub enum Error {
         /// The plan's.
         expected: String,
     },
+    /// A file whose values do not fit the network that they are for.
+    #[error("the values in {} do not fit: {reason}", path.display())]
+    Values {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        reason: trickbag_models::Error,
+    },
     /// The data set is not the one that the plan was made for.
     #[error("the data set has changed since the plan was made: found {found}, planned {planned}")]
     OtherData {

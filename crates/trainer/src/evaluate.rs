@@ -1,14 +1,16 @@
-//! Counts of right answers, and the evaluation on the validation images.
+//! Counts of right answers, and which network is evaluated on the validation images.
 
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
 use trickbag_data::{Batch, Dataset};
 use trickbag_losses::{CrossEntropy, cross_entropy};
-use trickbag_models::{Mode, Parameters};
-use trickbag_ops::{Backend, FeatureMap, Matrix};
+use trickbag_models::{Mode, Parameters, RunningStatistics};
+use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
+use trickbag_optim::{Average, WeightAverage};
 use trickbag_precision::working_copy;
 
+use crate::statistics::unflat;
 use crate::{Error, Trainer};
 
 /// Loss and accuracy over samples.
@@ -64,23 +66,63 @@ fn largest<E: PartialOrd>(row: &[E]) -> usize {
     (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
 }
 
+/// The values that are evaluated and kept: the average's where there is one.
+pub(crate) struct Kept<D: Device<f32>> {
+    pub(crate) parameters: Parameters<f32, D>,
+    pub(crate) statistics: RunningStatistics<D>,
+}
+
 impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
     /// Loss and accuracy on the validation images, each counted exactly once, without smoothing or
-    /// augmentation and with the running statistics.
+    /// augmentation and with the running statistics; of the average of the parameters, once there is
+    /// one.
     ///
     /// # Errors
     ///
     /// Unreadable images and a failing device.
     pub fn evaluate(&self, data: &Dataset) -> Result<Score, Error> {
-        let working = Parameters(working_copy::<E, D>(&self.parameters)?);
+        self.score(&self.kept(data)?, data)
+    }
+
+    /// The network to evaluate and keep.
+    pub(crate) fn kept(&self, data: &Dataset) -> Result<Kept<D>, Error> {
+        let Some(averaged) = self.average.as_ref().and_then(Average::values) else {
+            let (parameters, statistics) = (self.parameters.clone(), self.statistics.clone());
+            return Ok(Kept { parameters, statistics });
+        };
+        let parameters = Parameters(averaged.parameters.to_vec());
+        let statistics = match self.plan.average {
+            Some(WeightAverage::Swa(_)) => self.calibrated(&parameters, data)?,
+            _ => unflat(averaged.statistics),
+        };
+        Ok(Kept { parameters, statistics })
+    }
+
+    /// Statistics of these parameters over the training images of an epoch, the next one.
+    fn calibrated(
+        &self,
+        parameters: &[Vector<f32, D>],
+        data: &Dataset,
+    ) -> Result<RunningStatistics<D>, Error> {
+        let working = Parameters(working_copy::<E, D>(parameters)?);
+        let mut statistics = self.plan.network.initial_statistics(&self.dev)?;
+        let epoch = self.progress.step / self.plan.steps_per_epoch;
+        for (before, batch) in (0..).zip(data.train_batches(&self.loading(), epoch, 0)?) {
+            let mode = Mode::Calibrate(&mut statistics, before);
+            self.plan.network.forward(&working, mode, self.images(batch?)?)?;
+        }
+        Ok(statistics)
+    }
+
+    pub(crate) fn score(&self, network: &Kept<D>, data: &Dataset) -> Result<Score, Error> {
+        let working = Parameters(working_copy::<E, D>(&network.parameters)?);
         let mut total = Score::default();
         let size = [self.plan.facts.height, self.plan.facts.width];
         for batch in data.val_batches(self.plan.batch_size, &self.plan.normalize, size)? {
             let batch = batch?;
             let labels = batch.labels.clone();
-            let images = self.images(batch)?;
-            let mode = Mode::Evaluate(&self.statistics);
-            let logits = self.plan.network.forward(&working, mode, images)?;
+            let mode = Mode::Evaluate(&network.statistics);
+            let logits = self.plan.network.forward(&working, mode, self.images(batch)?)?;
             let hard = CrossEntropy { label_smoothing: 0.0 };
             let targets = hard.targets(&labels, self.plan.network.classes(), &self.dev)?;
             let loss = cross_entropy(logits.clone(), &targets, None)?.value();
@@ -89,10 +131,20 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         Ok(total)
     }
 
-    /// A batch's images on the device, in the format that computes.
-    pub(crate) fn images(&self, batch: Batch) -> Result<FeatureMap<E, D>, Error> {
-        let shape = (batch.labels.len(), batch.height, batch.width, batch.channels);
-        let images = self.dev.try_tensor_from_vec(batch.images, shape);
+    fn images(&self, batch: Batch) -> Result<FeatureMap<E, D>, Error> {
+        let size = [batch.height, batch.width, batch.channels];
+        self.feature_map(batch.images, size)
+    }
+
+    /// Images of this size on the device, in the format that computes.
+    pub(crate) fn feature_map(
+        &self,
+        images: Vec<f32>,
+        size: [usize; 3],
+    ) -> Result<FeatureMap<E, D>, Error> {
+        let [height, width, channels] = size;
+        let shape = (images.len() / (height * width * channels), height, width, channels);
+        let images = self.dev.try_tensor_from_vec(images, shape);
         Ok(<D as Backend<E>>::from_f32(images.map_err(trickbag_ops::Error::device)?)?)
     }
 }

@@ -32,8 +32,11 @@
 mod checkpoint;
 mod error;
 mod evaluate;
+mod statistics;
+mod teacher;
 mod trainer;
 mod units;
+mod update;
 
 pub use checkpoint::{BEST, LAST, MODEL};
 pub use error::Error;

@@ -6,30 +6,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use dfdx::dtypes::Dtype;
-use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
-use trickbag_data::{Batch, Dataset, Loading, batch_generator};
-use trickbag_losses::cross_entropy;
-use trickbag_models::{Mode, Noise, Parameters, RunningStatistics, Update};
-use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
-use trickbag_optim::{State, Units, without_frozen};
+use trickbag_data::{Dataset, Loading};
+use trickbag_models::{Parameters, RunningStatistics, Transfer, Update};
+use trickbag_ops::Backend;
+use trickbag_optim::{Average, SlowWeights, State, Units};
 use trickbag_param_groups::Group;
-use trickbag_precision::{backward, working_copy};
 use trickbag_recipe::Plan;
 use trickbag_report::{EpochRecord, Record, StepRecord};
 
+use crate::checkpoint::named_tensors;
+use crate::statistics::flat;
+use crate::teacher::Teacher;
 use crate::units::units;
 use crate::{BEST, Error, MODEL, Score};
 
 /// So many images, and what fills up the last batch, or all if there are fewer, make a whitening
 /// filter (airbench94).
 const WHITENING_IMAGES: usize = 5000;
-
-/// Images and targets.
-type Examples<E, D> = (FeatureMap<E, D>, Matrix<f32, D>);
-
-/// A gradient for each parameter.
-type Gradients<D> = Vec<Vector<f32, D>>;
 
 /// A plan in training: parameters, statistics, optimiser state, and how far it has come.
 #[derive(Debug)]
@@ -39,9 +33,13 @@ pub struct Trainer<'p, E: Dtype, D: Backend<E>> {
     pub(crate) parameters: Parameters<f32, D>,
     pub(crate) statistics: RunningStatistics<D>,
     pub(crate) optimizer: State<D>,
+    pub(crate) slow: Option<SlowWeights<D>>,
+    pub(crate) average: Option<Average<D>>,
     pub(crate) progress: Progress,
-    groups: Vec<Group>,
-    units: Vec<Units>,
+    pub(crate) teacher: Option<Teacher<'p, E, D>>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) units: Vec<Units>,
+    transfer: Option<Transfer>,
     format: PhantomData<E>,
 }
 
@@ -72,15 +70,54 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
     ///
     /// # Errors
     ///
-    /// A device that cannot hold the network.
+    /// A device that cannot hold the network; values to start from, or a teacher's, that cannot be
+    /// read.
     pub fn new(plan: &'p Plan, dev: D) -> Result<Self, Error> {
-        let parameters = plan.network.initialise(plan.seed, plan.zero_gamma, &dev)?;
-        let statistics = plan.network.initial_statistics(&dev)?;
+        let mut parameters = plan.network.initialise(plan.seed, plan.zero_gamma, &dev)?;
+        let mut statistics = plan.network.initial_statistics(&dev)?;
+        let transfer = match &plan.init_from {
+            Some(path) => {
+                let tensors = named_tensors(path)?;
+                let loaded =
+                    plan.network.init_from(tensors, &mut parameters, &mut statistics, &dev);
+                Some(loaded.map_err(|reason| Error::Values { path: path.clone(), reason })?)
+            }
+            None => None,
+        };
+        Ok(Self { transfer, ..Self::with_values(plan, dev, parameters, statistics)? })
+    }
+
+    /// A training at step 0 with these values.
+    pub(crate) fn with_values(
+        plan: &'p Plan,
+        dev: D,
+        parameters: Parameters<f32, D>,
+        statistics: RunningStatistics<D>,
+    ) -> Result<Self, Error> {
         let optimizer = State::new(plan.optimizer, &parameters)?;
-        let groups = plan.groups.rows().iter().map(|row| row.group).collect();
-        let units = units(&plan.network);
-        let (progress, format) = (Progress::default(), PhantomData);
-        Ok(Self { plan, dev, parameters, statistics, optimizer, progress, groups, units, format })
+        let slow = plan.lookahead.map(|settings| SlowWeights::new(settings, &parameters));
+        let average = plan.average.map(|s| Average::new(s, &parameters, &flat(&statistics)));
+        Ok(Self {
+            plan,
+            optimizer,
+            slow: slow.transpose()?,
+            average: average.transpose()?,
+            progress: Progress::default(),
+            teacher: Teacher::of(plan, &dev)?,
+            groups: plan.groups.rows().iter().map(|row| row.group).collect(),
+            units: units(&plan.network),
+            transfer: None,
+            format: PhantomData,
+            dev,
+            parameters,
+            statistics,
+        })
+    }
+
+    /// What was loaded from the file that the parameters start from; `None` where there is none, and
+    /// in a resumed training.
+    pub fn transfer(&self) -> Option<&Transfer> {
+        self.transfer.as_ref()
     }
 
     /// Updates done so far.
@@ -107,15 +144,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         watch: &mut dyn FnMut(&Record) -> Result<(), trickbag_report::Error>,
     ) -> Result<Outcome, Error> {
         self.check(data)?;
-        let plan = self.plan;
-        let loading = Loading {
-            seed: plan.seed,
-            batch_size: plan.batch_size,
-            size: [plan.facts.height, plan.facts.width],
-            order: plan.order,
-            augment: plan.augment.clone(),
-            normalize: plan.normalize.clone(),
-        };
+        let (plan, loading) = (self.plan, self.loading());
         self.whiten(data, &loading)?;
         while self.progress.step < plan.total_steps {
             let epoch = self.progress.step / plan.steps_per_epoch;
@@ -137,8 +166,22 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
                 return Ok(Outcome::Stopped);
             }
         }
-        self.save_network(&checkpoints.join(MODEL))?;
+        let network = self.kept(data)?;
+        self.save_network(&network, &checkpoints.join(MODEL))?;
         Ok(Outcome::Finished)
+    }
+
+    /// How the images of a step are loaded.
+    pub(crate) fn loading(&self) -> Loading {
+        let plan = self.plan;
+        Loading {
+            seed: plan.seed,
+            batch_size: plan.batch_size,
+            size: [plan.facts.height, plan.facts.width],
+            order: plan.order,
+            augment: plan.augment.clone(),
+            normalize: plan.normalize.clone(),
+        }
     }
 
     /// Computes the filter of a whitening layer from training images as they are.
@@ -158,56 +201,11 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
                 break;
             }
         }
-        Ok(network.whiten(&mut self.parameters, &images, shape, &self.dev)?)
-    }
-
-    /// One update of the parameters; its loss and accuracy go into the epoch's score.
-    fn update(&mut self, batch: Batch) -> Result<f32, Error> {
-        let plan = self.plan;
-        let learning_rate = plan.learning_rate.at(self.progress.step);
-        let labels = batch.labels.clone();
-        let (images, targets) = self.examples(batch)?;
-
-        let working = Parameters(working_copy::<E, D>(&self.parameters)?);
-        let noise = Noise { seed: plan.seed, step: self.progress.step };
-        let mode = Mode::Train(&mut self.statistics, noise);
-        let logits = plan.network.forward(&working, mode, images.leaky_traced())?;
-        let answers = logits.retaped::<NoneTape>();
-        let loss = cross_entropy(logits, &targets, None)?;
-        let value = loss.value();
-        if !value.is_finite() {
-            let step = self.progress.step + 1;
-            return Err(Error::Diverged { step, loss: value, learning_rate });
+        network.whiten(&mut self.parameters, &images, shape, &self.dev)?;
+        if let Some(settings) = self.plan.lookahead {
+            self.slow = Some(SlowWeights::new(settings, &self.parameters)?);
         }
-        let gradients = backward(loss.scaled(1.0)?, &working, 1.0)?;
-        drop(working); // so that the parameters are updated in place
-        let gradients = self.clipped(gradients)?;
-        self.optimizer.update(&mut self.parameters, gradients, &self.groups, learning_rate)?;
-        self.progress.step += 1;
-        self.progress.score += Score::of(&answers, &labels, value);
-        Ok(value)
-    }
-
-    /// A batch's images and targets on the device, mixed with each other where the plan says so.
-    fn examples(&self, mut batch: Batch) -> Result<Examples<E, D>, Error> {
-        let plan = self.plan;
-        let classes = plan.network.classes();
-        let shape = [batch.len(), batch.height, batch.width, batch.channels];
-        let mut targets = plan.loss.target_rows(&batch.labels, classes)?;
-        let mut rng = batch_generator(plan.seed, self.progress.step);
-        let mix = plan.mixing.draw([batch.height, batch.width], &mut rng)?;
-        mix.images(&mut batch.images, shape)?;
-        mix.targets(&mut targets, classes)?;
-        let targets = self.dev.try_tensor_from_vec(targets, (batch.len(), classes));
-        Ok((self.images(batch)?, targets.map_err(trickbag_ops::Error::device)?))
-    }
-
-    /// The gradients of an update within the plan's limit.
-    fn clipped(&self, gradients: Gradients<D>) -> Result<Gradients<D>, Error> {
-        let Some(clip) = self.plan.clip else { return Ok(gradients) };
-        let gradients = without_frozen(gradients, &self.groups)?;
-        let (clipped, _) = clip.apply(gradients, &self.parameters, &self.units)?;
-        Ok(clipped)
+        Ok(())
     }
 
     fn step_record(&self, epoch: u64, loss: f32) -> StepRecord {
@@ -230,7 +228,8 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         watch: &mut dyn FnMut(&Record) -> Result<(), trickbag_report::Error>,
     ) -> Result<(), Error> {
         let clock = Instant::now();
-        let val = self.evaluate(data)?;
+        let network = self.kept(data)?;
+        let val = self.score(&network, data)?;
         let Progress { step, score, seconds, .. } = self.progress;
         watch(&Record::Epoch(EpochRecord {
             epoch: epoch + 1,
@@ -248,7 +247,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         let best_top1 = if better { Some(val.top1()) } else { self.progress.best_top1 };
         self.progress = Progress { step, best_top1, ..Progress::default() };
         if better {
-            self.save_network(&checkpoints.join(BEST))?;
+            self.save_network(&network, &checkpoints.join(BEST))?;
         }
         self.save_last(checkpoints)
     }

@@ -11,6 +11,7 @@ use rayon::ThreadPoolBuilder;
 use safetensors::SafeTensors;
 use tempfile::TempDir;
 use trickbag_data::{Dataset, Idx, Keep, Source};
+use trickbag_models::Fate;
 use trickbag_ops::{Backend, Bf16};
 use trickbag_recipe::{Document, Plan};
 use trickbag_report::Record;
@@ -95,6 +96,12 @@ fn ends_in_the_same_bytes_wherever_it_was_stopped() {
          GradientClipping(Norm(1.0)), RepeatedAugmentation(2), StochasticDepth(0.2), Dropout(0.2), \
          SqueezeExcite(reduction: 4), BlurPool",
     ));
+    stop_and_resume::<f32>(&with(
+        "Sam(rho: 0.05, every: 2), Lookahead(alpha: 0.5, every: 3), Dropout(0.2), \
+         GradientAccumulation(micro_batch: 8), BinaryCrossEntropy, \
+         WeightAverage(Ema(decay: 0.8, every: Steps(2)))",
+    ));
+    stop_and_resume::<f32>(&with("WeightAverage(Swa(from: Steps(2), every: Steps(2)))"));
 }
 
 /// The recipe with more tricks.
@@ -107,8 +114,35 @@ fn tricks_reach_the_training() {
     let data = open();
     let of = |tricks: &str| losses::<f32>(&plan(&with(tricks), &data), &data);
     let baseline = of("Precision(F32)");
-    for nothing in ["MixUp(alpha: 1.0, probability: 0.0)", "GradientClipping(Norm(1e9))"] {
+    let learned = |tricks: &str| model(&plan(&with(tricks), &data), &data);
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = folder.path().join("teacher.safetensors");
+    let recipe = folder.path().join("teacher.ron");
+    std::fs::write(&recipe, RECIPE).unwrap();
+    std::fs::write(&checkpoint, learned("Precision(F32)")).unwrap();
+    let (recipe, checkpoint) = (recipe.display(), checkpoint.display());
+    let taught = |weight: f64| {
+        format!(
+            "Distillation(recipe: \"{recipe}\", checkpoint: \"{checkpoint}\", temperature: 2, \
+             weight: {weight})"
+        )
+    };
+    for nothing in [
+        "MixUp(alpha: 1.0, probability: 0.0)",
+        "GradientClipping(Norm(1e9))",
+        "GradientAccumulation(micro_batch: 20)",
+        "Lookahead(alpha: 0.5, every: 1000)",
+        "Sam(rho: 0.1, every: 1000)",
+        "WeightAverage(Ema(decay: 0.0))",
+        &taught(0.0),
+    ] {
         assert_eq!(of(nothing), baseline, "{nothing}");
+        assert!(learned(nothing) == learned("Precision(F32)"), "{nothing}");
+    }
+    for average in ["Ema(decay: 0.5)", "Swa(from: Steps(4), every: Steps(2))"] {
+        let trick = format!("WeightAverage({average})");
+        assert_eq!(of(&trick), baseline, "{average}: the training itself is the same");
+        assert!(learned(&trick) != learned("Precision(F32)"), "{average}");
     }
     for trick in [
         "MixUp(alpha: 1.0)",
@@ -122,6 +156,12 @@ fn tricks_reach_the_training() {
         "Dropout(0.5)",
         "SqueezeExcite(reduction: 4)",
         "BlurPool",
+        "GradientAccumulation(micro_batch: 8)",
+        "Lookahead(alpha: 0.5, every: 2)",
+        "Sam(rho: 0.05, every: 2)",
+        "BinaryCrossEntropy",
+        &format!("InitFrom(\"{checkpoint}\")"),
+        &taught(0.5),
     ] {
         let found = of(trick);
         assert_ne!(found, baseline, "{trick}");
@@ -166,6 +206,38 @@ where
         _ => None,
     };
     records.iter().filter_map(of_step).collect()
+}
+
+/// The values that are kept at the end of a whole training.
+fn model(plan: &Plan, data: &Dataset) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    train::<f32>(plan, data, folder.path(), 2, None);
+    std::fs::read(folder.path().join(MODEL)).unwrap()
+}
+
+#[test]
+fn a_start_from_a_file_is_told_and_its_absence_refused() {
+    let data = open();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("start.safetensors");
+    let trick = format!("InitFrom(\"{}\")", path.display());
+    let other = RECIPE.replace("ZeroGamma]", &format!("{trick}]"));
+    let plan_from = plan(&other, &data);
+    let new = || Trainer::<f32, _>::new(&plan_from, Cpu::default());
+    assert!(matches!(new().unwrap_err(), Error::Read { .. }));
+    std::fs::write(&path, b"not a file of tensors").unwrap();
+    assert!(matches!(new().unwrap_err(), Error::Values { .. }));
+    std::fs::write(&path, model(&plan(RECIPE, &data), &data)).unwrap();
+    let trainer = new().unwrap();
+    let rows = &trainer.transfer().unwrap().0;
+    assert!(rows.iter().all(|row| row.fate == Fate::Loaded), "{rows:?}");
+    let teacher = with(&format!(
+        "Distillation(recipe: \"absent.ron\", checkpoint: \"{}\", temperature: 2, weight: 0.5)",
+        path.display()
+    ));
+    let document = Document::new("tiny.ron", teacher).unwrap();
+    let error = Plan::new(&document, data.facts()).unwrap_err();
+    assert!(error.to_string().contains("absent.ron"), "{error}");
 }
 
 /// Bit for bit it is another training, but its losses stay near those of `f32`.

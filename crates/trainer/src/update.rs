@@ -1,0 +1,180 @@
+//! One update of the parameters: gradients, their limit, the optimiser, and what follows it.
+
+use dfdx::dtypes::Dtype;
+use dfdx::prelude::*;
+use trickbag_data::{Batch, batch_generator};
+use trickbag_losses::{Loss, binary_cross_entropy, cross_entropy, distillation};
+use trickbag_models::{Mode, Noise, Parameters, RunningStatistics};
+use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
+use trickbag_optim::{Accumulator, without_frozen};
+use trickbag_precision::{backward, working_copy};
+use trickbag_recipe::Loss as Planned;
+
+use crate::statistics::flat;
+use crate::{Error, Score, Trainer};
+
+/// A gradient for each parameter.
+type Gradients<D> = Vec<Vector<f32, D>>;
+
+/// The images and targets of an update, mixed with each other where the plan says so.
+struct Examples {
+    images: Vec<f32>,
+    /// Height, width and channels.
+    size: [usize; 3],
+    targets: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+/// What one pass sees.
+struct MicroBatch<'a> {
+    images: &'a [f32],
+    targets: &'a [f32],
+    labels: &'a [u32],
+}
+
+impl Examples {
+    /// Parts of `len` images, the last perhaps of fewer.
+    fn micro_batches(&self, len: usize) -> impl Iterator<Item = MicroBatch<'_>> {
+        let count = self.labels.len();
+        (0..count).step_by(len).map(move |from| {
+            let part = from..count.min(from + len);
+            let [images, targets] = [&self.images, &self.targets].map(|values| {
+                let width = values.len() / count;
+                &values[part.start * width..part.end * width]
+            });
+            MicroBatch { images, targets, labels: &self.labels[part] }
+        })
+    }
+}
+
+impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
+    /// One update of the parameters; returns its loss. Loss and accuracy go into the score of the
+    /// epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`] for a loss that is not finite, which changes nothing; a failing device.
+    pub fn update(&mut self, batch: Batch) -> Result<f32, Error> {
+        let plan = self.plan;
+        let examples = self.examples(batch)?;
+        let mut statistics = self.statistics.clone();
+        let (gradients, score) = self.gradients(&self.parameters, &mut statistics, &examples)?;
+        let gradients = self.sharpened(gradients, &examples)?;
+        let gradients = self.clipped(gradients)?;
+        self.statistics = statistics;
+        let learning_rate = plan.learning_rate.at(self.progress.step);
+        self.optimizer.update(&mut self.parameters, gradients, &self.groups, learning_rate)?;
+        if let Some(slow) = &mut self.slow {
+            slow.update(&mut self.parameters)?;
+        }
+        if let Some(average) = &mut self.average {
+            average.update(&self.parameters, &flat(&self.statistics))?;
+        }
+        self.progress.step += 1;
+        self.progress.score += score;
+        Ok(score.loss() as f32)
+    }
+
+    fn examples(&self, batch: Batch) -> Result<Examples, Error> {
+        let plan = self.plan;
+        let Batch { mut images, labels, height, width, channels, .. } = batch;
+        let classes = plan.network.classes();
+        let mut targets = plan.targets.target_rows(&labels, classes)?;
+        let mut rng = batch_generator(plan.seed, self.progress.step);
+        let mix = plan.mixing.draw([height, width], &mut rng)?;
+        mix.images(&mut images, [labels.len(), height, width, channels])?;
+        mix.targets(&mut targets, classes)?;
+        Ok(Examples { images, size: [height, width, channels], targets, labels })
+    }
+
+    /// The mean gradients over all examples at these parameters, pass by pass, and their score. The
+    /// statistics move with each pass.
+    fn gradients(
+        &self,
+        parameters: &[Vector<f32, D>],
+        statistics: &mut RunningStatistics<D>,
+        examples: &Examples,
+    ) -> Result<(Gradients<D>, Score), Error> {
+        let plan = self.plan;
+        let working = Parameters(working_copy::<E, D>(parameters)?);
+        let passes = plan.batch_size.div_ceil(plan.micro_batch) as u64;
+        let (mut window, mut total) = (Accumulator::default(), Score::default());
+        for (pass, micro_batch) in (0..).zip(examples.micro_batches(plan.micro_batch)) {
+            let MicroBatch { images, targets, labels } = micro_batch;
+            let images = self.feature_map(images.to_vec(), examples.size)?;
+            let targets = self
+                .dev
+                .try_tensor_from_vec(targets.to_vec(), (labels.len(), plan.network.classes()));
+            let targets = targets.map_err(trickbag_ops::Error::device)?;
+            let noise = Noise { seed: plan.seed, step: self.progress.step * passes + pass };
+            let taught = self.taught(&images)?;
+            let mode = Mode::Train(statistics, noise);
+            let logits = plan.network.forward(&working, mode, images.leaky_traced())?;
+            let answers = logits.retaped::<NoneTape>();
+            let loss = self.loss(logits, &targets, taught)?;
+            self.check_loss(loss.value())?;
+            total += Score::of(&answers, labels, loss.value());
+            window.add(backward(loss.scaled(1.0)?, &working, 1.0)?, labels.len() as u64)?;
+        }
+        Ok((window.take(), total))
+    }
+
+    /// The teacher's logits for the same images, where there is one.
+    fn taught(&self, images: &FeatureMap<E, D>) -> Result<Option<Matrix<f32, D>>, Error> {
+        match &self.teacher {
+            Some(teacher) => Ok(Some(teacher.logits(images.clone())?)),
+            None => Ok(None),
+        }
+    }
+
+    fn loss<T: Tape<E, D>>(
+        &self,
+        logits: Matrix<E, D, T>,
+        targets: &Matrix<f32, D>,
+        taught: Option<Matrix<f32, D>>,
+    ) -> Result<Loss<E, D, T>, Error> {
+        Ok(match (&self.plan.loss, taught) {
+            (Planned::Distillation { settings, .. }, Some(taught)) => {
+                distillation(logits, targets, &taught, *settings)?
+            }
+            (Planned::BinaryCrossEntropy(settings), _) => {
+                binary_cross_entropy(logits, targets, *settings)?
+            }
+            (Planned::CrossEntropy | Planned::Distillation { .. }, _) => {
+                cross_entropy(logits, targets, None)?
+            }
+        })
+    }
+
+    fn check_loss(&self, loss: f32) -> Result<(), Error> {
+        if loss.is_finite() {
+            return Ok(());
+        }
+        let Self { plan, progress, .. } = self;
+        let learning_rate = plan.learning_rate.at(progress.step);
+        Err(Error::Diverged { step: progress.step + 1, loss, learning_rate })
+    }
+
+    /// The gradients again, a small climb away, in the updates that take them there. That pass drops
+    /// the same units, and leaves no trace in the statistics.
+    fn sharpened(
+        &self,
+        gradients: Gradients<D>,
+        examples: &Examples,
+    ) -> Result<Gradients<D>, Error> {
+        let Some(sam) = self.plan.sam.filter(|sam| sam.applies(self.progress.step)) else {
+            return Ok(gradients);
+        };
+        let gradients = without_frozen(gradients, &self.groups)?;
+        let climbed = sam.perturb(&self.parameters, &gradients)?;
+        Ok(self.gradients(&climbed, &mut self.statistics.clone(), examples)?.0)
+    }
+
+    /// The gradients of an update within the plan's limit.
+    fn clipped(&self, gradients: Gradients<D>) -> Result<Gradients<D>, Error> {
+        let Some(clip) = self.plan.clip else { return Ok(gradients) };
+        let gradients = without_frozen(gradients, &self.groups)?;
+        let (clipped, _) = clip.apply(gradients, &self.parameters, &self.units)?;
+        Ok(clipped)
+    }
+}
