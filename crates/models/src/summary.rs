@@ -1,5 +1,7 @@
 //! A network as a table: output shapes, parameters and operations of each layer.
 
+use std::slice;
+
 use trickbag_ops::{AvgPool, Divisor, ImageShape, Rounding, Window};
 
 use crate::network::{Conv, Dense, Layer, Norm, NormSpec, Residual};
@@ -28,15 +30,39 @@ impl Network {
         let mut rows = vec![];
         let input = [height, width, self.in_channels];
         let output = self.walk(&self.layers, input, &mut rows)?;
-        let head = &self.parameters[self.head.weight.0];
-        let bias = self.head.bias.map_or(0, |bias| self.parameters[bias.0].len());
-        rows.push(LayerSummary {
-            name: name(head.name()),
-            output: [1, 1, self.classes],
-            parameters: head.len() + bias,
-            macs: (output[2] * self.classes) as u64,
-        });
+        rows.push(self.head_row(output));
         Ok(rows)
+    }
+
+    /// As [`Network::summary`] with a row for each block: the layers of a residual block, those of
+    /// branches that are joined, and those whose names begin alike. Norms and pooling count to the
+    /// block before them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Network::summary`].
+    pub fn blocks(&self, height: usize, width: usize) -> Result<Vec<LayerSummary>, Error> {
+        let mut at = [height, width, self.in_channels];
+        let mut blocks: Vec<LayerSummary> = vec![];
+        for layer in &self.layers {
+            let mut rows = vec![];
+            at = self.walk(slice::from_ref(layer), at, &mut rows)?;
+            let apart = match (blocks.last(), rows.first()) {
+                (Some(block), Some(row)) => {
+                    !matches!(layer, Layer::Norm { .. }) && !is_inside(&row.name, &block.name)
+                }
+                _ => true,
+            };
+            if apart && let Some(first) = rows.first() {
+                let (name, parameters, macs) = (first.name.clone(), 0, 0);
+                blocks.push(LayerSummary { name, output: at, parameters, macs });
+            }
+            if let Some(block) = blocks.last_mut() {
+                block.take_in(&rows, at);
+            }
+        }
+        blocks.push(self.head_row(at));
+        Ok(blocks)
     }
 
     /// Multiply-accumulate operations of one image's forward pass: convolutions and linear layers,
@@ -115,11 +141,48 @@ impl Network {
         }
     }
 
+    fn head_row(&self, features: [usize; 3]) -> LayerSummary {
+        let head = &self.parameters[self.head.weight.0];
+        let bias = self.head.bias.map_or(0, |bias| self.parameters[bias.0].len());
+        LayerSummary {
+            name: name(head.name()),
+            output: [1, 1, self.classes],
+            parameters: head.len() + bias,
+            macs: (features[2] * self.classes) as u64,
+        }
+    }
+
     fn norm_row(&self, norm: &Norm, output: [usize; 3]) -> LayerSummary {
         let NormSpec { name, channels } = &self.norms[norm.statistics];
         let parameters = channels * if norm.scale.is_some() { 2 } else { 1 };
         LayerSummary { name: name.clone(), output, parameters, macs: 0 }
     }
+}
+
+impl LayerSummary {
+    /// Adds the layers of a block, whose output is `output` after them.
+    fn take_in(&mut self, rows: &[LayerSummary], output: [usize; 3]) {
+        self.output = output;
+        for row in rows {
+            self.parameters += row.parameters;
+            self.macs += row.macs;
+            let common = common(&self.name, &row.name).len();
+            if common > 0 {
+                self.name.truncate(common);
+            }
+        }
+    }
+}
+
+/// The components that two names begin with.
+fn common<'a>(name: &'a str, other: &str) -> &'a str {
+    let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
+    let shared = ends.filter(|&end| name[..end] == *other || is_inside(other, &name[..end]));
+    &name[..shared.max().unwrap_or(0)]
+}
+
+fn is_inside(name: &str, block: &str) -> bool {
+    name.strip_prefix(block).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn pooled(

@@ -2,12 +2,14 @@
 //! random, and that the summary adds up.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::collections::BTreeSet;
+
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_models::{
-    Airbench94, Architecture, BlurPool, Error, Extras, InceptionV3, MobileNetV1, Mode, NamedTensor,
-    Network, Noise, Parameters, ResNet, ResNet9, RunningStatistics, SqueezeExcite, Stem, Tweak,
-    Update, Variant, WideResNet, ZeroGamma,
+    Airbench94, Architecture, BlurPool, Error, Extras, InceptionV3, LayerSummary, MobileNetV1,
+    Mode, NamedTensor, Network, Noise, Parameters, ResNet, ResNet9, RunningStatistics,
+    SqueezeExcite, Stem, Tweak, Update, Variant, WideResNet, ZeroGamma,
 };
 use trickbag_ops::{Backend, Bf16, FeatureMap, Tensors};
 use trickbag_param_groups::Kind;
@@ -451,6 +453,38 @@ fn every_network_adds_up() {
         }
         let depths: Vec<_> = network.parameters().iter().map(|spec| spec.parameter.depth).collect();
         assert!(depths.is_sorted() && depths[0] == 0, "{architecture:?}: {depths:?}");
+    }
+}
+
+#[test]
+fn the_blocks_of_every_network_add_up() {
+    for (architecture, extras, size) in everything() {
+        let network = Network::with_extras(&architecture, &extras, 3, 10).unwrap();
+        let [blocks, layers] =
+            [network.blocks(size, size), network.summary(size, size)].map(Result::unwrap);
+        let parameters =
+            |rows: &[LayerSummary]| rows.iter().map(|row| row.parameters).sum::<usize>();
+        let macs = |rows: &[LayerSummary]| rows.iter().map(|row| row.macs).sum::<u64>();
+        assert_eq!(parameters(&blocks), parameters(&layers), "{architecture:?}");
+        assert_eq!(macs(&blocks), macs(&layers), "{architecture:?}");
+        let names: BTreeSet<&str> = blocks.iter().map(|block| block.name.as_str()).collect();
+        assert_eq!(names.len(), blocks.len(), "{architecture:?}");
+    }
+}
+
+#[test]
+fn blocks_are_named_by_what_their_layers_share_and_end_in_its_output() {
+    for (architecture, size, name, output) in [
+        (bottlenecks(Stem::ImageNet, Variant::B), 64, "conv1", [16, 16, 4]),
+        (bottlenecks(Stem::Deep, Variant::B), 64, "conv1", [16, 16, 4]),
+        (bottlenecks(Stem::ImageNet, Variant::B), 64, "layer2.0", [8, 8, 32]),
+        (Architecture::InceptionV3(InceptionV3 {}), 299, "Conv2d_1a_3x3", [149, 149, 32]),
+        (Architecture::InceptionV3(InceptionV3 {}), 299, "Mixed_5b", [35, 35, 256]),
+        (mobilenet(1.0), 64, "blocks.0.0", [32, 32, 64]),
+    ] {
+        let blocks = Network::new(&architecture, 3, 10).unwrap().blocks(size, size).unwrap();
+        let found = blocks.iter().find(|block| block.name == name);
+        assert_eq!(found.map(|block| block.output), Some(output), "{name}: {blocks:?}");
     }
 }
 

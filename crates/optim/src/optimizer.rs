@@ -46,6 +46,11 @@ impl Optimizer {
         self.rule().momentum()
     }
 
+    /// How many numbers it remembers of each number of a parameter.
+    pub fn remembered(&self) -> usize {
+        self.rule().slots().len()
+    }
+
     /// Checks every setting.
     ///
     /// # Errors

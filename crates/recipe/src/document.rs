@@ -120,6 +120,11 @@ impl Document {
         &self.current.recipe
     }
 
+    /// What messages call the document, usually a path.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
     /// The text with overrides applied and everything else, comments too, as it was read.
     pub fn text(&self) -> &str {
         &self.current.text
@@ -158,11 +163,31 @@ impl Document {
         let Some(path) = Path::parse(path) else { return Place::File(self.origin.clone()) };
         match self.overrides.iter().rfind(|set| path.is_within(&set.path)) {
             Some(set) => Place::Override(set.assignment.clone()),
-            None => {
-                let (node, _) = self.original.outline.find(&path);
-                place(&self.origin, &self.original.text, node.headline())
-            }
+            None => self.line(&path),
         }
+    }
+
+    /// Where the text as it was read has the value at `path`, or the deepest one on the way there.
+    fn line(&self, path: &Path) -> Place {
+        let (node, _) = self.original.outline.find(path);
+        place(&self.origin, &self.original.text, node.headline())
+    }
+
+    /// The places that say what the value at `path` is; none where it is left to its default.
+    pub(crate) fn places(&self, path: &str) -> Vec<Place> {
+        let Some(path) = Path::parse(path) else { return Vec::new() };
+        let path = self.current.outline.numbered(&path);
+        let whole = self.overrides.iter().rposition(|set| path.is_within(&set.path));
+        let written = self.original.outline.find(&path).1 == path.0.len();
+        let mut places = Vec::new();
+        if written && whole.is_none() {
+            places.push(self.line(&path));
+        }
+        let later = &self.overrides[whole.unwrap_or(0)..];
+        let touches = |set: &&Override| set.path.is_within(&path) || path.is_within(&set.path);
+        let set = later.iter().filter(touches);
+        places.extend(set.map(|set| Place::Override(set.assignment.clone())));
+        places
     }
 
     fn changed(&self, assignment: &str) -> Result<(Path, Version), Problem> {

@@ -57,7 +57,7 @@
 //! decay on every parameter. Each line of the list adds one trick, and removing it takes exactly
 //! that trick away. The order of the lines has no meaning; lines that contradict each other are
 //! refused. A trick whose settings all have defaults is written bare, as `CosineAnnealing` above.
-//! See [`tricks`] for all of them.
+//! [`tricks::card`] has a page on each: what it does, what it is worth, and when it hurts.
 //!
 //! # Messages
 //!
@@ -76,6 +76,7 @@ mod document;
 mod error;
 mod nearest;
 mod number;
+mod paragraph;
 mod plan;
 mod problem;
 mod recipe;
@@ -83,6 +84,6 @@ pub mod tricks;
 
 pub use document::Document;
 pub use error::{Error, Line, Place};
-pub use plan::{AppliedTrick, Loss, Plan, Teacher};
+pub use plan::{AppliedTrick, Explanation, Layers, Loss, Memory, Plan, Teacher};
 pub use problem::Problem;
 pub use recipe::Recipe;

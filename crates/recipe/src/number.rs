@@ -20,6 +20,16 @@ pub(crate) fn grouped(count: u64) -> String {
     groups.join(",")
 }
 
+/// Bytes as `1,234 MB`, in millions; `0.4 MB` below ten.
+pub(crate) fn megabytes(bytes: u64) -> String {
+    let millions = bytes as f64 / 1e6;
+    if millions < 10.0 {
+        format!("{millions:.1} MB")
+    } else {
+        format!("{} MB", grouped(millions.round() as u64))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +57,15 @@ mod tests {
             [(0, "0"), (12, "12"), (123, "123"), (1234, "1,234"), (25_557_032, "25,557,032")]
         {
             assert_eq!(grouped(count), text);
+        }
+    }
+
+    #[test]
+    fn bytes_are_counted_in_millions() {
+        for (bytes, text) in
+            [(0, "0.0 MB"), (440_000, "0.4 MB"), (12_400_000, "12 MB"), (1_234_000_000, "1,234 MB")]
+        {
+            assert_eq!(megabytes(bytes), text);
         }
     }
 }

@@ -2,13 +2,20 @@
 
 mod draft;
 mod explain;
+mod json;
+mod layers;
 mod loss;
+mod memory;
+mod origin;
 
 pub(crate) use draft::{Draft, Ramp};
+pub use explain::{Explanation, Layers};
 pub use loss::{Loss, Teacher};
+pub use memory::Memory;
 
 use std::path::PathBuf;
 
+use serde::Serialize;
 use trickbag_data::{Augment, Facts, Normalize, Order, Source};
 use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::{Architecture, Network, Update, ZeroGamma};
@@ -25,8 +32,7 @@ use crate::tricks::{Card, Trick};
 
 /// What a run does: units resolved, tricks applied, contradictions refused.
 ///
-/// `Display` explains the plan on a page: the data, the network, every number and where it comes
-/// from, the curve of the learning rate, and the group of every parameter.
+/// [`Plan::explain`] says on a page, or in JSON, what it holds and where each value comes from.
 ///
 /// ```
 /// use trickbag_data::Facts;
@@ -49,7 +55,7 @@ use crate::tricks::{Card, Trick};
 ///
 /// assert_eq!(plan.steps_per_epoch, 66); // 8500 / 128, the incomplete batch dropped
 /// assert_eq!(plan.learning_rate.at(33), 0.05);
-/// assert!(plan.to_string().contains("12 epochs"));
+/// assert!(plan.explain(&document).to_string().contains("12 epochs"));
 /// # Ok::<(), trickbag_recipe::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
@@ -118,7 +124,7 @@ pub struct Plan {
 }
 
 /// A trick and what its settings came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AppliedTrick {
     /// Its name in the recipe.
     pub name: &'static str,

@@ -4,8 +4,9 @@
 //! Each trick writes one [slot](Slot) of the plan. Slots are written in their own order, so the
 //! order of a recipe's list has no meaning, and two tricks for the same slot contradict each other.
 
-// A new trick is a file below that implements `Effect`, a variant of `Trick`, and its line in
-// `Trick::effect`.
+// A new trick is a file below that implements `Effect`, a variant of `Trick` with its line in
+// `Trick::effect`, and a card in `CARDS`. What it writes in a plan has its row in `plan/explain.rs`
+// and its entry in `plan/json.rs`.
 
 mod binary_cross_entropy;
 mod blur_pool;
@@ -42,7 +43,7 @@ use trickbag_models::Extras;
 
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use blur_pool::BlurPool;
-pub use card::Card;
+pub use card::{Card, card, nearest_card};
 pub use class_balanced_sampling::ClassBalancedSampling;
 pub use cosine_annealing::CosineAnnealing;
 pub use cut_mix::CutMix;
@@ -218,7 +219,7 @@ pub(crate) trait Effect {
 }
 
 /// A part of a plan that a trick can write, in the order in which they are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Slot {
     /// The largest learning rate.
     PeakRate,

@@ -47,7 +47,7 @@ fn plan(document: &Document) -> Plan {
 fn every_recipe_has_its_plan() {
     for document in recipes() {
         let plan = plan(&document);
-        insta::assert_snapshot!(plan.name.clone(), plan);
+        insta::assert_snapshot!(plan.name.clone(), plan.explain(&document));
     }
 }
 
@@ -97,43 +97,6 @@ fn the_order_of_tricks_has_no_meaning() {
 }
 
 #[test]
-fn removing_a_trick_removes_exactly_that_trick() {
-    let changes = [
-        ("Precision(F32)", ""),
-        ("ZeroGamma", "zero_gamma"),
-        ("CosineAnnealing(min: 1e-5)", "learning_rate"),
-        ("LabelSmoothing(0.1)", "targets"),
-        ("NoBiasDecay", "groups"),
-        ("Warmup(steps: 10, from: 0.01)", "learning_rate"),
-        ("LinearScaling(base_batch: 128)", "learning_rate"),
-        ("MixUp(alpha: 0.2, probability: 0.5)", "mixing"),
-        ("CutMix(alpha: 1.0, probability: 0.5)", "mixing"),
-        ("GradientClipping(Norm(1.0))", "clip"),
-        ("RepeatedAugmentation(2)", "order"),
-        ("StochasticDepth(0.1)", "network"),
-        ("Dropout(0.1)", "network"),
-        ("SqueezeExcite(reduction: 4)", "groups, network"),
-        ("BlurPool", "network"),
-        ("BinaryCrossEntropy", "loss"),
-        ("InitFrom(\"a.safetensors\")", "init_from"),
-        ("GradientAccumulation(micro_batch: 32)", "micro_batch"),
-        ("Sam(rho: 0.05)", "sam"),
-        ("Lookahead(alpha: 0.5, every: 5)", "lookahead"),
-        ("WeightAverage(Ema(decay: 0.99))", "average"),
-    ];
-    let tricks = changes.map(|(trick, _)| trick);
-    let all = plan(&with_tricks(&tricks));
-    for (trick, expected) in changes {
-        let others: Vec<_> = tricks.into_iter().filter(|other| *other != trick).collect();
-        let without = plan(&with_tricks(&others));
-        assert_eq!(differences(&all, &without), expected, "{trick}");
-        let kept: Vec<_> = without.tricks.iter().map(|trick| trick.name).collect();
-        let gone: Vec<_> = all.tricks.iter().filter(|t| !kept.contains(&t.name)).collect();
-        assert!(gone.len() == 1 && trick.starts_with(gone[0].name), "{trick}");
-    }
-}
-
-#[test]
 fn without_tricks_a_plan_is_the_baseline() {
     let plan = plan(&with_tricks(&[]));
     assert_eq!(plan.learning_rate, Schedule::constant(0.1).unwrap());
@@ -167,43 +130,6 @@ fn independent_decay_follows_the_scaled_peak() {
         let plan = plan(&document(&sgd, &["LinearScaling(base_batch: 128)"]));
         assert_eq!(plan.optimizer.lr(), lr, "{decay}");
     }
-}
-
-/// The parts that differ and can be told apart, besides the hash and the list of tricks.
-fn differences(a: &Plan, b: &Plan) -> String {
-    let mut same = b.clone();
-    let mut names = Vec::new();
-    let mut part = |name, differs| {
-        if differs {
-            names.push(name);
-        }
-    };
-    part("learning_rate", a.learning_rate != b.learning_rate);
-    part("groups", a.groups != b.groups);
-    part("targets", a.targets != b.targets);
-    part("loss", a.loss != b.loss);
-    part("init_from", a.init_from != b.init_from);
-    part("micro_batch", a.micro_batch != b.micro_batch);
-    part("sam", a.sam != b.sam);
-    part("lookahead", a.lookahead != b.lookahead);
-    part("average", a.average != b.average);
-    part("zero_gamma", a.zero_gamma != b.zero_gamma);
-    part("precision", a.precision != b.precision);
-    part("mixing", a.mixing != b.mixing);
-    part("clip", a.clip != b.clip);
-    part("order", a.order != b.order);
-    part("network", a.network != b.network);
-    same.learning_rate = a.learning_rate.clone();
-    same.groups = a.groups.clone();
-    (same.targets, same.zero_gamma, same.precision) = (a.targets, a.zero_gamma, a.precision);
-    (same.loss, same.init_from) = (a.loss.clone(), a.init_from.clone());
-    (same.micro_batch, same.sam) = (a.micro_batch, a.sam);
-    (same.lookahead, same.average) = (a.lookahead, a.average);
-    (same.network, same.macs) = (a.network.clone(), a.macs);
-    (same.mixing, same.clip, same.order) = (a.mixing, a.clip, a.order);
-    (same.recipe_hash, same.tricks) = (a.recipe_hash.clone(), a.tricks.clone());
-    part("something else", same != *a);
-    names.join(", ")
 }
 
 fn permute(tricks: &mut [&'static str; 7], from: usize, visit: &mut impl FnMut(&[&str])) {

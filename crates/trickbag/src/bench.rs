@@ -4,7 +4,7 @@ mod inference;
 mod measurement;
 mod model;
 mod options;
-mod peak;
+pub(crate) mod peak;
 mod processor;
 mod profiled;
 mod quartiles;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser};
 use trickbag_recipe::Document;
@@ -15,7 +15,7 @@ use crate::failure::{Failure, Input};
 pub(crate) enum Command {
     /// Train a recipe to the end.
     Run(Run),
-    /// Print what a recipe resolves to.
+    /// Print what a recipe resolves to, or the method card of a trick.
     Explain(Explain),
     /// Time whole steps on random images.
     #[command(subcommand)]
@@ -45,8 +45,21 @@ pub(crate) struct Run {
 
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    #[command(flatten)]
-    pub(crate) recipe: RecipeFile,
+    /// A recipe, or the name of a trick, such as `Warmup`.
+    #[arg(value_name = "RECIPE|TRICK", required_unless_present = "tricks")]
+    pub(crate) subject: Option<PathBuf>,
+    /// Override a value of the recipe, for instance `batch_size=64` or `optimizer.lr=0.05`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Show the network layer by layer.
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) layers: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// List all tricks.
+    #[arg(long, exclusive = true)]
+    pub(crate) tricks: bool,
 }
 
 #[derive(Debug, Args)]
@@ -61,10 +74,15 @@ pub(crate) struct RecipeFile {
 impl RecipeFile {
     /// Reads the recipe and applies the overrides.
     pub(crate) fn read(&self) -> Result<Document, Failure> {
-        let mut document = Document::read(&self.recipe).input()?;
-        for assignment in &self.set {
-            document.set(assignment).input()?;
-        }
-        Ok(document)
+        read(&self.recipe, &self.set)
     }
+}
+
+/// Reads a recipe and applies overrides.
+pub(crate) fn read(recipe: &Path, set: &[String]) -> Result<Document, Failure> {
+    let mut document = Document::read(recipe).input()?;
+    for assignment in set {
+        document.set(assignment).input()?;
+    }
+    Ok(document)
 }

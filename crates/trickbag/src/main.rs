@@ -6,6 +6,7 @@
 //! ```text
 //! trickbag run recipes/mnist.ron --set batch_size=64
 //! trickbag explain recipes/mnist.ron
+//! trickbag explain Warmup
 //! trickbag bench step --model resnet20
 //! ```
 //!
@@ -15,6 +16,7 @@
 mod bench;
 mod command;
 mod device;
+mod explain;
 mod failure;
 mod folder;
 mod isa;
@@ -27,8 +29,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::command::{Command, Explain};
-use crate::failure::{Failure, Input};
+use crate::command::Command;
 use crate::recycler::Recycler;
 
 #[global_allocator]
@@ -38,19 +39,11 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let done = isa::capped(|isa| match &command {
         Command::Run(options) => run::run(options),
-        Command::Explain(options) => explain(options),
+        Command::Explain(options) => explain::explain(options, isa),
         Command::Bench(options) => bench::bench(options, isa),
     });
     done.unwrap_or_else(|failure| {
         eprintln!("error: {:#}", failure.error());
         failure.exit_code()
     })
-}
-
-fn explain(options: &Explain) -> Result<ExitCode, Failure> {
-    let document = options.recipe.read()?;
-    let facts = document.facts().input()?;
-    let plan = trickbag_recipe::Plan::new(&document, &facts).input()?;
-    println!("{plan}");
-    Ok(ExitCode::SUCCESS)
 }

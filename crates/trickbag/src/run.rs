@@ -63,7 +63,7 @@ fn open(document: &Document) -> Result<Dataset, Failure> {
 
 fn started(folder: RunFolder, document: &Document, plan: &Plan) -> Result<RunFolder, Failure> {
     write_atomic(&folder.recipe(), document.text().as_bytes())?;
-    write_atomic(&folder.plan(), plan.to_string().as_bytes())?;
+    write_atomic(&folder.plan(), plan.explain(document).to_string().as_bytes())?;
     Ok(folder)
 }
 

@@ -124,7 +124,7 @@ fn trains_in_bf16() {
     let output = place.run(&["--set", "epochs=1", "--set", "tricks=[Precision(Bf16)]"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let plan = fs::read_to_string(place.path("runs/tiny/1/plan.txt")).unwrap();
-    assert!(plan.contains("format      Bf16"), "{plan}");
+    assert!(plan.contains("format         Bf16"), "{plan}");
     assert!(place.path("runs/tiny/1/summary.json").exists());
 }
 

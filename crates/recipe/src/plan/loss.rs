@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
 use trickbag_losses::{BinaryCrossEntropy, Distillation};
 use trickbag_models::Network;
 
 /// What a training minimises, given the targets.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub enum Loss {
     /// The cross entropy over all classes.
     #[default]
@@ -23,10 +24,21 @@ pub enum Loss {
 }
 
 /// A trained network that another one learns from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Teacher {
     /// Its network, for the same images and classes.
+    #[serde(skip)]
     pub network: Network,
     /// The safetensors file that holds its values.
     pub checkpoint: PathBuf,
+}
+
+impl Loss {
+    pub(super) fn in_words(&self) -> &'static str {
+        match self {
+            Self::CrossEntropy => "cross entropy",
+            Self::BinaryCrossEntropy(_) => "binary cross entropy of each class",
+            Self::Distillation { .. } => "cross entropy, and divergence from a teacher",
+        }
+    }
 }

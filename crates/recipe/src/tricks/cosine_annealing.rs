@@ -27,12 +27,20 @@ pub(super) const CARD: Card = Card {
     name: "CosineAnnealing",
     slot: Slot::Decay,
     source: "SGDR; Bag of Tricks, 5.1",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "CosineAnnealing",
+    what: "Lowers the learning rate along half a cosine: long near its peak, fast in the middle, \
+           long near its end. Unlike steps it has no times to choose, and it spends many updates \
+           at large and at small rates.",
+    convention: "Closed form, 0.5 * (1 + cos(pi*t/T)) * (peak - min) + min, where t and T count \
+                 the updates after the warmup (Bag of Tricks). Recursive forms overshoot beyond T, \
+                 and a T that is off by one is the classic slip.",
+    measured: "Against steps on ImageNet, about: ResNet-50-D 77.16 to 77.91, Inception-V3 77.50 to \
+               78.19, MobileNet 71.90 to 72.83 (Bag of Tricks, 5.1). ResNet-18 on CIFAR-10, one \
+               seed: 93.10 to 92.94 in 90 epochs, 94.05 to 94.07 in 400 (a public re-run).",
+    hurts: "The last fifth of the training brings much of the accuracy: a run that is stopped \
+            early, or compared half-way, looks worse than it is. A longer run cannot go on from a \
+            finished one, whose rate is 0.",
+    changes: &["learning_rate"],
 };
 
 impl Effect for CosineAnnealing {

@@ -26,12 +26,20 @@ pub(super) const CARD: Card = Card {
     name: "CutMix",
     slot: Slot::Patches,
     source: "Yun et al. 2019",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "CutMix(alpha: 1.0)",
+    what: "Replaces a box of each image by the same box of another image of the batch, and mixes \
+           the targets by area. The network has to find evidence in every part of an image, and \
+           what fills the box is an image too, not grey.",
+    convention: "Labels are smoothed first, then mixed; the partner is the batch reversed; the \
+                 share is computed again from the part of the box that lies in the image (timm). \
+                 torchvision rolls the batch by one, Composer permutes it.",
+    measured: "ResNet-50 on ImageNet: 79.232 to 79.510 beside MixUp, drawn at random for each \
+               batch (torchvision's ladder); about 76.3 to 78.6 in 300 epochs by itself (Yun et \
+               al. 2019). Not measured by Trickbag.",
+    hurts: "Short trainings: it slows learning down, and below some hundred epochs a small network \
+            ends lower than without. The box may hide the object altogether. Training accuracy is \
+            no longer that of whole images.",
+    changes: &["mixing"],
 };
 
 impl Effect for CutMix {

@@ -45,8 +45,8 @@ pub(super) const CARD: Card = Card {
     name: "Distillation",
     slot: Slot::Loss,
     source: "Hinton et al. 2015; Bag of Tricks, 5.3",
-    line: "Distillation(recipe: \"teacher/recipe.ron\", checkpoint: \"teacher/model.safetensors\", \
-           temperature: 20, weight: 0.5)",
+    line: "Distillation(recipe: \"teacher.ron\", checkpoint: \"t.safetensors\", temperature: 20, \
+           weight: 0.5)",
     what: "Trains towards the answers of a better network as well as towards the labels. They say \
            which wrong classes are nearly right.",
     convention: "(1 - w) * cross entropy + w * T^2 * KL(teacher || student) at temperature T; the \

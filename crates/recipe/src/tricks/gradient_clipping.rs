@@ -25,12 +25,20 @@ pub(super) const CARD: Card = Card {
     name: "GradientClipping",
     slot: Slot::GradientLimit,
     source: "Pascanu et al. 2013; Brock et al. 2021, 4",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "GradientClipping(Norm(1.0))",
+    what: "Shortens the gradients of an update where they are too long, so that one odd batch \
+           cannot throw the parameters far away. `Norm` limits all of them together, `Value` each \
+           number, `Adaptive` each unit as a share of its weights.",
+    convention: "Once for each update, after unscaling and accumulation, before weight decay and \
+                 momentum (PyTorch, timm). To clip scaled gradients, or each micro-batch, are \
+                 classic slips. `Adaptive` leaves out the last layer (Brock et al.).",
+    measured: "For ResNets with batch norm none of the published recipes here has it. Brock et al. \
+               2021 need `Adaptive` for large batches without batch norm. Not measured by \
+               Trickbag.",
+    hurts: "A limit that is reached at most steps is a smaller learning rate in disguise, whose \
+            size nobody chose: with cross entropy and a new network, norms above 1 are usual. A \
+            diverging rate is better cured by `Warmup`.",
+    changes: &["clip"],
 };
 
 impl Effect for GradientClipping {

@@ -24,12 +24,22 @@ pub(super) const CARD: Card = Card {
     name: "LabelSmoothing",
     slot: Slot::Targets,
     source: "Szegedy et al. 2016, 7; Bag of Tricks, 5.2",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "LabelSmoothing(0.1)",
+    what: "Trains towards a little probability for every class instead of certainty for the true \
+           one. Certainty needs logits without bound; smoothed targets have finite ones, and the \
+           network is less sure of wrong labels.",
+    convention: "eps/K on every class, 1 - eps + eps/K on the true one (PyTorch, timm, gluon, \
+                 optax). The Bag of Tricks paper's equation has eps/(K-1) on the others; its code \
+                 has eps/K.",
+    measured: "On ImageNet, about: ResNet-50-D 77.91 to 78.31, Inception-V3 78.19 to 78.40, \
+               MobileNet 72.83 to 72.93 (Bag of Tricks, 5.2). ResNet-50 78.796 to 79.114 \
+               (torchvision's ladder). ResNet-18 on CIFAR-10, one seed: 93.10 to 93.38 in 90 \
+               epochs (a public re-run).",
+    hurts: "A smoothed network is a worse teacher for distillation, and its losses cannot be \
+            compared with those of an unsmoothed one. Together with MixUp or CutMix, which soften \
+            targets as well, it adds less. Where probabilities are used as such, it pulls them \
+            towards 1/K.",
+    changes: &["targets"],
 };
 
 impl Effect for LabelSmoothing {

@@ -25,12 +25,21 @@ pub(super) const CARD: Card = Card {
     name: "MixUp",
     slot: Slot::Blends,
     source: "Zhang et al. 2018; Bag of Tricks, 5.4",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "MixUp(alpha: 0.2)",
+    what: "Blends each image, and its targets, with another of its batch. Between two images the \
+           answers have to go over into each other in a line, which keeps the network from \
+           learning single images by heart.",
+    convention: "Labels are smoothed first, then mixed; the partner is the batch reversed; one \
+                 share for the whole batch (timm, gluon). torchvision rolls the batch by one, \
+                 Composer permutes it.",
+    measured: "On ImageNet, with 200 epochs: ResNet-50-D about 78.31 to 79.15, Inception-V3 78.40 \
+               to 78.77, MobileNet 72.93 to 73.28 (Bag of Tricks, 5.4). ResNet-50 79.114 to 79.232 \
+               (torchvision's ladder). CIFAR-10: ResNet-20 92.1 to 92.9, ResNet-56 93.6 to 94.2 \
+               (gluon).",
+    hurts: "Short trainings and small networks, which do not overfit: it needs more epochs to pay \
+            off. Bag of Tricks trains 200 instead of 120 for it. A batch of one image has no \
+            partner, and in an odd one the middle image stays as it is.",
+    changes: &["mixing"],
 };
 
 impl Effect for MixUp {

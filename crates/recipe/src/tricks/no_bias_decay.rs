@@ -21,12 +21,18 @@ pub(super) const CARD: Card = Card {
     name: "NoBiasDecay",
     slot: Slot::DecayedKinds,
     source: "Bag of Tricks, 3.1",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "NoBiasDecay",
+    what: "Spares biases and the scales and shifts of norms from weight decay. They are few, they \
+           do not overfit, and pulling them towards 0 only makes the network less able to fit.",
+    convention: "Chosen by the kind of parameter, never by its name. timm takes what has one \
+                 dimension or less; FFCV names that contain `bn`, which misses some. The names are \
+                 in the plan's parameter groups.",
+    measured: "ResNet-50 on ImageNet, about: 76.19 to 76.16 at batch 256, 76.37 to 76.03 at 1024 \
+               (Bag of Tricks, 3.1): no gain by itself. With a decay of 2e-5, for norms only, \
+               79.510 to 80.036 (torchvision's ladder).",
+    hurts: "It changes how much decay the network has in all, so a decay that was tuned without it \
+            has to be tuned again. With a small decay, or few epochs, expect no difference.",
+    changes: &["groups"],
 };
 
 impl Effect for NoBiasDecay {

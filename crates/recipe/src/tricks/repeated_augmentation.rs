@@ -20,12 +20,18 @@ pub(super) const CARD: Card = Card {
     name: "RepeatedAugmentation",
     slot: Slot::Order,
     source: "Hoffer et al. 2020",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "RepeatedAugmentation(4)",
+    what: "Shows each image several times in a row, each time changed differently. The gradient \
+           then averages over the changes of an image, so strong augmentation adds less noise, and \
+           each image is read only once.",
+    convention: "The copies stand side by side in the batch (torchvision's `RASampler`), and an \
+                 epoch is as long as without: with 4 it shows a quarter of the images.",
+    measured: "ResNet-50 on ImageNet, 600 epochs with strong augmentation: 80.674 to 80.858 \
+               (torchvision's ladder). Not measured by Trickbag.",
+    hurts: "In n epochs each image is seen in n/4 of them, so short trainings lose. In small \
+            batches the copies are a large part of the batch, and batch norm sees few different \
+            images. Without random changes the copies are equal and the work is wasted.",
+    changes: &["order"],
 };
 
 impl Effect for RepeatedAugmentation {

@@ -23,12 +23,19 @@ pub(super) const CARD: Card = Card {
     name: "SqueezeExcite",
     slot: Slot::Gates,
     source: "Hu et al. 2018",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "SqueezeExcite(reduction: 16)",
+    what: "Weighs the channels of each residual block by gates between 0 and 1 that two small \
+           layers compute from the averages of all channels. What a channel says about one place \
+           can thus depend on the whole image.",
+    convention: "On the branch, right before the addition; the layer between has \
+                 channels/reduction units, rounded to a multiple of 8 (timm). The paper does not \
+                 round.",
+    measured: "ResNet-50 on ImageNet: top-1 error about 24.8 to 23.3 (Hu et al. 2018). Not \
+               measured by Trickbag.",
+    hurts: "Hardly any operations, but each block waits for averages of its whole output and then \
+            reads it once more: in small networks the step takes visibly longer. About a tenth \
+            more parameters in ResNet-50; in networks with few channels 8 units are a bottleneck.",
+    changes: &["groups", "macs", "network"],
 };
 
 impl Effect for SqueezeExcite {

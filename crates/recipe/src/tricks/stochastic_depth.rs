@@ -22,12 +22,19 @@ pub(super) const CARD: Card = Card {
     name: "StochasticDepth",
     slot: Slot::SkippedBlocks,
     source: "Huang et al. 2016",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "StochasticDepth(0.1)",
+    what: "Skips residual blocks at random in training, late ones more often. The network is \
+           trained as many shallower ones that share their weights, which regularises, and \
+           gradients reach early blocks by shorter ways.",
+    convention: "Each sample by itself; block l of L is skipped with l/L of the probability (the \
+                 paper, Composer); what remains is divided by the probability that it does. timm \
+                 takes (l-1)/(L-1), torchvision's EfficientNet (l-1)/L.",
+    measured: "ResNet-110 on CIFAR-10: error about 6.4 to 5.2 with 0.5 for the last block (Huang \
+               et al. 2016). 0.1 is part of Composer's hot recipe. Not measured by Trickbag.",
+    hurts: "Shallow networks and short trainings, which do not overfit: with the nine blocks of \
+            ResNet-20 each is needed. Skipped blocks are computed all the same, so no time is \
+            saved.",
+    changes: &["network"],
 };
 
 impl Effect for StochasticDepth {

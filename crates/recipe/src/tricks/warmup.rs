@@ -62,12 +62,20 @@ pub(super) const CARD: Card = Card {
     name: "Warmup",
     slot: Slot::Warmup,
     source: "Goyal et al. 2017, 2.2; Bag of Tricks, 3.1",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "Warmup(epochs: 5)",
+    what: "Raises the learning rate in a line from `from` to its peak. At first the parameters are \
+           random and gradients large and unlike each other; a large rate then throws the network \
+           to where it does not come back from.",
+    convention: "Step t of m, counted from 0, has from + (peak - from) * t/m; it moves with every \
+                 update, never with the epoch (gluon's log of ResNet-50-v1d). Goyal et al. start \
+                 from the rate before linear scaling, torchvision from 0.01 times the peak, timm \
+                 from 1e-5.",
+    measured: "ResNet-50 on ImageNet, on top of linear scaling, about: 75.87 to 76.03 at batch \
+               256, 75.17 to 75.93 at 1024 (Bag of Tricks, 3.1). ResNet-18 on CIFAR-10, one seed: \
+               93.10 to 93.18 in 90 epochs (a public re-run).",
+    hurts: "It takes updates at a low rate: five epochs of a training of ten are half of it. At \
+            small batches and moderate rates expect no difference.",
+    changes: &["learning_rate"],
 };
 
 impl Effect for Warmup {

@@ -20,12 +20,17 @@ pub(super) const CARD: Card = Card {
     name: "ZeroGamma",
     slot: Slot::ResidualScale,
     source: "Goyal et al. 2017, 5.1; Bag of Tricks, 3.1",
-    line: "TODO",
-    what: "TODO",
-    convention: "TODO",
-    measured: "TODO",
-    hurts: "TODO",
-    changes: &[],
+    line: "ZeroGamma",
+    what: "Starts the last norm scale of every residual block from 0, so that a block begins as \
+           its shortcut and the network as a shallow one, which is easier to train at first.",
+    convention: "The scale that ends the branch, right before the addition (Goyal et al.); all \
+                 other norm scales start from 1.",
+    measured: "ResNet-50 on ImageNet, about: 76.03 to 76.19 at batch 256, 75.93 to 76.37 at 1024 \
+               (Bag of Tricks, 3.1).",
+    hurts: "Short trainings of shallow networks: with three blocks and a thousand steps \
+            (recipes/mnist.ron) it costs about a point, because the blocks have not come back from \
+            0 by the end. Networks without residual blocks stay as they are.",
+    changes: &["zero_gamma"],
 };
 
 impl Effect for ZeroGamma {
