@@ -18,6 +18,7 @@
 //!         CosineAnnealing,
 //!         LabelSmoothing(0.1),
 //!         NoBiasDecay,
+//!         NoNormDecay,
 //!         ZeroGamma,
 //!     ],
 //! )
@@ -83,6 +84,6 @@ pub mod tricks;
 
 pub use document::Document;
 pub use error::{Error, Line, Place};
-pub use plan::{AppliedTrick, Plan};
+pub use plan::{AppliedTrick, Plan, Unfrozen};
 pub use problem::Problem;
 pub use recipe::Recipe;

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use trickbag_models::ZeroGamma;
 use trickbag_param_groups::{Kind, Lars};
+use trickbag_recipe::tricks::CARDS;
 use trickbag_recipe::{Document, Plan};
 use trickbag_schedules::Schedule;
 
@@ -13,17 +15,31 @@ const TRICKS: [&str; 7] = [
     "ZeroGamma",
     "CosineAnnealing(min: 1e-5)",
     "LabelSmoothing(0.1)",
-    "NoBiasDecay",
+    "NoNormDecay",
     "Warmup(steps: 10, from: 0.01)",
     "LinearScaling(base_batch: 128)",
 ];
 
+const RECIPES: &str = "../../recipes";
+
 fn recipes() -> Vec<Document> {
-    let mut paths: Vec<_> =
-        fs::read_dir("../../recipes").unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths().into_iter().map(|path| Document::read(path).unwrap()).collect()
+}
+
+fn paths() -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    collect(Path::new(RECIPES), &mut paths);
     paths.sort();
     assert!(!paths.is_empty());
-    paths.into_iter().map(|path| Document::read(path).unwrap()).collect()
+    paths
+}
+
+/// The files of a folder and of those in it.
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, paths) } else { paths.push(path) }
+    }
 }
 
 fn with_tricks(tricks: &[&str]) -> Document {
@@ -48,6 +64,57 @@ fn every_recipe_has_its_plan() {
     for document in recipes() {
         let plan = plan(&document);
         insta::assert_snapshot!(plan.name.clone(), plan);
+    }
+}
+
+/// Folders in which each recipe is the one before with one thing added.
+const LADDERS: [&str; 6] = [
+    "bag-of-tricks/inception-v3",
+    "bag-of-tricks/mobilenet",
+    "bag-of-tricks/resnet50",
+    "cifar10/resnet18",
+    "cifar10/resnet20",
+    "torchvision",
+];
+
+/// The snapshot holds, for each rung, the lines that it takes from the rung below and those that it
+/// adds: they must be what its name says.
+#[test]
+fn rungs_of_ladders_differ_by_what_their_names_say() {
+    let mut changes = String::new();
+    for ladder in LADDERS {
+        let mut paths = Vec::new();
+        collect(&Path::new(RECIPES).join(ladder), &mut paths);
+        paths.sort();
+        for pair in paths.windows(2) {
+            let [below, rung] = [&pair[0], &pair[1]].map(|path| statements(path));
+            let name = pair[1].file_stem().unwrap().to_str().unwrap();
+            changes += &format!("{ladder}/{name}\n");
+            let lacks = |lines: &[String], line: &String| !lines.contains(line);
+            for line in below.iter().filter(|line| lacks(&rung, line)) {
+                changes += &format!("  - {line}\n");
+            }
+            for line in rung.iter().filter(|line| lacks(&below, line)) {
+                changes += &format!("  + {line}\n");
+            }
+        }
+    }
+    insta::assert_snapshot!("ladders", changes);
+}
+
+/// The lines of a recipe without comments and its name.
+fn statements(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty() && !line.starts_with("name:")).map(str::to_owned).collect()
+}
+
+#[test]
+fn recipes_are_named_after_their_files() {
+    for (path, document) in paths().into_iter().zip(recipes()) {
+        let file = path.with_extension("");
+        let parts = file.strip_prefix(RECIPES).unwrap().iter().map(|part| part.to_str().unwrap());
+        assert_eq!(document.recipe().name, parts.collect::<Vec<_>>().join("-"));
     }
 }
 
@@ -96,14 +163,15 @@ fn the_order_of_tricks_has_no_meaning() {
     assert_eq!(seen, 5040);
 }
 
-#[test]
-fn removing_a_trick_removes_exactly_that_trick() {
-    let changes = [
+/// Tricks that go together, and what each changes in the plan.
+const BAGS: [&[(&str, &str)]; 6] = [
+    &[
         ("Precision(F32)", ""),
         ("ZeroGamma", "zero_gamma"),
         ("CosineAnnealing(min: 1e-5)", "learning_rate"),
         ("LabelSmoothing(0.1)", "loss"),
         ("NoBiasDecay", "groups"),
+        ("NoNormDecay", "groups"),
         ("Warmup(steps: 10, from: 0.01)", "learning_rate"),
         ("LinearScaling(base_batch: 128)", "learning_rate"),
         ("MixUp(alpha: 0.2, probability: 0.5)", "mixing"),
@@ -114,17 +182,69 @@ fn removing_a_trick_removes_exactly_that_trick() {
         ("Dropout(0.1)", "network"),
         ("SqueezeExcite(reduction: 4)", "groups, network"),
         ("BlurPool", "network"),
-    ];
-    let tricks = changes.map(|(trick, _)| trick);
-    let all = plan(&with_tricks(&tricks));
-    for (trick, expected) in changes {
-        let others: Vec<_> = tricks.into_iter().filter(|other| *other != trick).collect();
-        let without = plan(&with_tricks(&others));
-        assert_eq!(differences(&all, &without), expected, "{trick}");
-        let kept: Vec<_> = without.tricks.iter().map(|trick| trick.name).collect();
-        let gone: Vec<_> = all.tricks.iter().filter(|t| !kept.contains(&t.name)).collect();
-        assert!(gone.len() == 1 && trick.starts_with(gone[0].name), "{trick}");
+        ("MomentumSchedule(from: 0.5, to: 0.9, over: Steps(20))", "momentum"),
+        ("LabelNoise(fraction: 0.1, seed: 1)", "label_noise"),
+        ("TrainTestResolution(train: 24)", "train_size"),
+        ("ProgressiveResizing(initial_scale: 0.6)", "progressive_resizing"),
+        ("TestTimeAugmentation(flip: true)", "test_views"),
+        ("Freeze([\"conv1.*\"])", "groups"),
+        ("LayerDecay(0.5)", "groups"),
+    ],
+    &[
+        ("SqrtScaling(base_batch: 64)", "learning_rate"),
+        ("MultiStep(at: [Steps(40), Steps(80)], factor: 0.1)", "learning_rate"),
+        ("BiasLr(64)", "groups"),
+    ],
+    &[("Triangle(peak_at: Steps(20), from: 0.2, to: 0.07)", "learning_rate")],
+    &[("Polynomial(power: 2)", "learning_rate")],
+    &[("CosineAnnealing(restarts: (period: Steps(20)))", "learning_rate")],
+    &[("Subset(fraction: 0.5, seed: 1)", "facts, subset, steps_per_epoch, total_steps")],
+];
+
+#[test]
+fn removing_a_trick_removes_exactly_that_trick() {
+    for bag in BAGS {
+        let tricks: Vec<&str> = bag.iter().map(|(trick, _)| *trick).collect();
+        bag.iter().for_each(|(trick, expected)| check_removal(&tricks, trick, expected));
     }
+    let frozen = ["Freeze([\"conv1.*\"])", "Unfreeze(at: Steps(40))"];
+    check_removal(&frozen, frozen[1], "unfreeze");
+    let annealed = ["CosineAnnealing", "Subset(fraction: 0.5, seed: 1)"];
+    let changed = "facts, subset, steps_per_epoch, total_steps, learning_rate";
+    check_removal(&annealed, annealed[1], changed);
+}
+
+fn check_removal(tricks: &[&str], trick: &str, expected: &str) {
+    let all = plan(&with_tricks(tricks));
+    let others: Vec<&str> = tricks.iter().copied().filter(|other| *other != trick).collect();
+    let without = plan(&with_tricks(&others));
+    assert_eq!(differences(&all, &without), expected, "{trick}");
+    check_card(trick, expected);
+    let kept: Vec<_> = without.tricks.iter().map(|trick| trick.name).collect();
+    let gone: Vec<_> = all.tricks.iter().filter(|t| !kept.contains(&t.name)).collect();
+    assert!(gone.len() == 1 && trick.starts_with(gone[0].name), "{trick}");
+}
+
+/// A card names all that its trick may change.
+fn check_card(trick: &str, changed: &str) {
+    let name = trick.split('(').next().unwrap();
+    let card = CARDS.iter().find(|card| card.name == name).unwrap();
+    let known = |field: &str| card.changes.contains(&field);
+    let written = !card.changes.is_empty();
+    assert!(
+        !written || changed.split(", ").all(|field| field.is_empty() || known(field)),
+        "{name}"
+    );
+}
+
+#[test]
+fn an_unfrozen_network_has_the_groups_of_one_that_was_never_frozen() {
+    let decay = "NoBiasDecay";
+    let frozen = plan(&with_tricks(&["Freeze([\"conv1.*\"])", "Unfreeze(at: Steps(40))", decay]));
+    let free = plan(&with_tricks(&[decay]));
+    let unfrozen = frozen.unfreeze.unwrap();
+    assert_eq!((unfrozen.step, &unfrozen.groups), (40, &free.groups));
+    assert_ne!(frozen.groups, free.groups);
 }
 
 #[test]
@@ -172,6 +292,16 @@ fn differences(a: &Plan, b: &Plan) -> String {
             names.push(name);
         }
     };
+    part("facts", a.facts != b.facts);
+    part("subset", a.subset != b.subset);
+    part("label_noise", a.label_noise != b.label_noise);
+    part("train_size", a.train_size != b.train_size);
+    part("progressive_resizing", a.progressive_resizing != b.progressive_resizing);
+    part("test_views", a.test_views != b.test_views);
+    part("steps_per_epoch", a.steps_per_epoch != b.steps_per_epoch);
+    part("total_steps", a.total_steps != b.total_steps);
+    part("momentum", a.momentum != b.momentum);
+    part("unfreeze", a.unfreeze != b.unfreeze);
     part("learning_rate", a.learning_rate != b.learning_rate);
     part("groups", a.groups != b.groups);
     part("loss", a.loss != b.loss);
@@ -181,6 +311,11 @@ fn differences(a: &Plan, b: &Plan) -> String {
     part("clip", a.clip != b.clip);
     part("order", a.order != b.order);
     part("network", a.network != b.network);
+    (same.facts, same.subset, same.label_noise) = (a.facts, a.subset, a.label_noise);
+    (same.train_size, same.progressive_resizing) = (a.train_size, a.progressive_resizing);
+    (same.test_views, same.momentum) = (a.test_views.clone(), a.momentum.clone());
+    (same.steps_per_epoch, same.total_steps) = (a.steps_per_epoch, a.total_steps);
+    same.unfreeze = a.unfreeze.clone();
     same.learning_rate = a.learning_rate.clone();
     same.groups = a.groups.clone();
     (same.loss, same.zero_gamma, same.precision) = (a.loss, a.zero_gamma, a.precision);

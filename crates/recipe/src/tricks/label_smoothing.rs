@@ -44,7 +44,7 @@ impl Effect for LabelSmoothing {
             return Err(problem.at(""));
         }
         draft.loss.label_smoothing = self.0;
-        let classes = draft.classes as f64;
+        let classes = draft.facts.classes as f64;
         let other = self.0 / classes;
         let (on, off) = (short(1.0 - self.0 + other), short(other));
         Ok(format!("{on} for the true class, {off} for each other"))
