@@ -59,6 +59,7 @@ mod progressive_resizing;
 mod source;
 mod split;
 mod subset;
+mod view;
 
 pub use augment::{
     AugMix, Augment, Chain, ColorJitter, Content, Erasure, Fill, Policy, RandAugment, RandomErasing,
@@ -81,3 +82,4 @@ pub use progressive_resizing::ProgressiveResizing;
 pub use source::{Facts, Source};
 pub use split::Split;
 pub use subset::Subset;
+pub use view::{Facing, View};

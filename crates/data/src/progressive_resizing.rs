@@ -30,6 +30,9 @@ pub struct ProgressiveResizing {
     pub multiple: usize,
 }
 
+/// Parts that add up to 1, such as 0.80681 and 0.19319, may do so a little above it.
+const ROUNDING: f64 = 1e-9;
+
 impl Default for ProgressiveResizing {
     fn default() -> Self {
         Self { initial_scale: 0.5, delay: 0.5, finetune: 0.2, multiple: 4 }
@@ -49,7 +52,7 @@ impl ProgressiveResizing {
         let scale = initial_scale > 0.0 && initial_scale <= 1.0;
         check("initial_scale", initial_scale, scale, "a part of the side, above 0 and at most 1")?;
         check("delay", delay, (0.0..=1.0).contains(&delay), "a part of the training, 0 to 1")?;
-        let rest = (0.0..=1.0 - delay).contains(&finetune);
+        let rest = finetune >= 0.0 && delay + finetune <= 1.0 + ROUNDING;
         check("finetune", finetune, rest, "a part of the training, at most what `delay` leaves")?;
         check("multiple", multiple as f64, multiple > 0, "at least 1 pixel")
     }

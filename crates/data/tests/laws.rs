@@ -207,11 +207,14 @@ fn training_and_evaluation_have_the_size_that_is_asked_for() {
 fn progressive_resizing_grows_from_its_first_size_to_the_full_one() {
     let slow = ProgressiveResizing { initial_scale: 0.25, delay: 0.0, finetune: 0.0, multiple: 1 };
     let none = ProgressiveResizing { initial_scale: 1.0, ..slow };
+    // In floating point, 0.9 and 0.1 leave nothing, and 1 - 0.9 is less than 0.1.
+    let sudden = ProgressiveResizing { delay: 0.9, finetune: 0.1, ..Default::default() };
     let late = ProgressiveResizing { delay: 1.0, finetune: 0.0, ..ProgressiveResizing::default() };
     let cases = [
         (slow, [32, 32], 4, vec![[8, 8], [14, 14], [20, 20], [26, 26]]),
         (none, [32, 31], 3, vec![[32, 31]; 3]),
         (late, [32, 30], 2, vec![[16, 16]; 2]),
+        (sudden, [32, 30], 10, [vec![[16, 16]; 9], vec![[32, 30]]].concat()),
         (ProgressiveResizing::default(), [3, 5], 2, vec![[3, 4], [3, 4]]),
     ];
     for (settings, full, epochs, expected) in cases {

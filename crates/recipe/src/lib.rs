@@ -18,6 +18,7 @@
 //!         CosineAnnealing,
 //!         LabelSmoothing(0.1),
 //!         NoBiasDecay,
+//!         NoNormDecay,
 //!         ZeroGamma,
 //!     ],
 //! )
@@ -84,6 +85,6 @@ pub mod tricks;
 
 pub use document::Document;
 pub use error::{Error, Line, Place};
-pub use plan::{AppliedTrick, Explanation, Layers, Loss, Memory, Plan, Teacher};
+pub use plan::{AppliedTrick, Explanation, Layers, Loss, Memory, Plan, Teacher, Unfrozen};
 pub use problem::Problem;
 pub use recipe::Recipe;

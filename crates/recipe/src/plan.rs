@@ -16,13 +16,15 @@ pub use memory::Memory;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use trickbag_data::{Augment, Facts, Normalize, Order, Source};
+use trickbag_data::{
+    Augment, Facts, LabelNoise, Normalize, Order, ProgressiveResizing, Source, Subset, View,
+};
 use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::{Architecture, Network, Update, ZeroGamma};
 use trickbag_optim::{Clip, Decay, Lookahead, Optimizer, Sam, Sgd, WeightAverage};
 use trickbag_param_groups::{Group, Kind, Parameter, Rule, Table, resolve};
 use trickbag_precision::Policy;
-use trickbag_schedules::{Clock, Schedule};
+use trickbag_schedules::Schedule;
 
 use crate::document::Document;
 use crate::error::Error;
@@ -68,12 +70,23 @@ pub struct Plan {
     pub recipe_hash: String,
     /// Where the images come from.
     pub data: Source,
-    /// How many images there are, of what size, in how many classes.
+    /// How many images are trained on and validated with, of what size, in how many classes. Of the
+    /// training images only those of `subset` count.
     pub facts: Facts,
+    /// The part of the training images that is used; all when there is none.
+    pub subset: Option<Subset>,
+    /// Wrong labels to train with.
+    pub label_noise: Option<LabelNoise>,
     /// Channel means and standard deviations.
     pub normalize: Normalize,
     /// Random changes of the training images, in this order.
     pub augment: Vec<Augment>,
+    /// Height and width of training images; those of `facts` are what evaluation sees.
+    pub train_size: [usize; 2],
+    /// Smaller training images at first; `train_size` is the full size.
+    pub progressive_resizing: Option<ProgressiveResizing>,
+    /// What evaluation sees of an image: the logits of all views are added up with their weights.
+    pub test_views: Vec<View>,
     /// The settings of the network.
     pub architecture: Architecture,
     /// The network for the data's channels and classes.
@@ -95,8 +108,12 @@ pub struct Plan {
     pub optimizer: Optimizer,
     /// The learning rate of each update, counted from 0.
     pub learning_rate: Schedule,
+    /// The momentum of each update, counted from 0; the optimiser's own when there is none.
+    pub momentum: Option<Schedule>,
     /// Decay, learning-rate multiplier and so on of every parameter.
     pub groups: Table,
+    /// What becomes of the groups in the course of the training.
+    pub unfreeze: Option<Unfrozen>,
     /// How labels become targets.
     pub targets: CrossEntropy,
     /// What the training minimises.
@@ -121,6 +138,15 @@ pub struct Plan {
     pub precision: Policy,
     /// The tricks in the order in which they were applied.
     pub tricks: Vec<AppliedTrick>,
+}
+
+/// The groups of parameters from a later step on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unfrozen {
+    /// The first update with these groups, counted from 0.
+    pub step: u64,
+    /// They take the place of [`Plan::groups`].
+    pub groups: Table,
 }
 
 /// A trick and what its settings came to.
@@ -148,39 +174,38 @@ impl Plan {
 
 fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
     check_name(&recipe.name)?;
-    let clock = clock(recipe, facts)?;
-    let normalize = recipe.normalize.clone().unwrap_or_else(|| recipe.data.normalize());
-    normalize.table(facts.channels).map_err(|error| Problem::Data(error).at("normalize"))?;
+    let mut draft = Draft::baseline(recipe, *facts)?;
+    draft.normalize.table(facts.channels).map_err(|error| Problem::Data(error).at("normalize"))?;
     check_augment(&recipe.augment, facts)?;
     check_optimizer(&recipe.optimizer)?;
-    let mut draft = Draft::baseline(recipe, clock, facts, normalize);
-    network(&draft, facts)?; // so that what is wrong without tricks is not put down to them
+    network(&draft)?; // so that what is wrong without tricks is not put down to them
     let tricks = apply(&recipe.tricks, &mut draft)?;
-    let (network, macs) = network(&draft, facts)?;
-
-    draft.rules.extend(adaptive_rates(&recipe.optimizer));
-    draft.rules.extend(fixed(&network));
-    let groups = groups(&network, recipe.optimizer.weight_decay(), &draft.rules)?;
+    let (network, macs) = network(&draft)?;
+    let (groups, unfreeze) = groups(&draft, &network)?;
     let learning_rate = draft.learning_rate()?;
     Ok(Plan {
         name: recipe.name.clone(),
         seed: recipe.seed,
         recipe_hash: recipe.hash(),
         data: recipe.data.clone(),
-        facts: *facts,
+        facts: draft.facts,
+        subset: draft.subset,
+        label_noise: draft.label_noise,
         normalize: draft.normalize,
-        augment: recipe.augment.clone(),
+        train_size: draft.train_size,
+        progressive_resizing: draft.progressive_resizing,
         architecture: recipe.model.clone(),
         network,
         macs,
         zero_gamma: draft.zero_gamma,
         batch_size: recipe.batch_size,
         epochs: recipe.epochs,
-        steps_per_epoch: clock.steps_per_epoch,
-        total_steps: clock.total_steps,
+        steps_per_epoch: draft.clock.steps_per_epoch,
+        total_steps: draft.clock.total_steps,
         optimizer: at_peak(recipe.optimizer, draft.peak),
         learning_rate,
         groups,
+        unfreeze,
         targets: draft.targets,
         loss: draft.loss,
         mixing: draft.mixing,
@@ -192,6 +217,9 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
         lookahead: draft.lookahead,
         average: draft.average,
         precision: draft.precision,
+        augment: draft.augment,
+        test_views: draft.test_views,
+        momentum: draft.momentum,
         tricks,
     })
 }
@@ -205,25 +233,6 @@ fn check_name(name: &str) -> Result<(), Fault> {
     let expected =
         "letters, digits, `-`, `_` and `.`, not starting with `.`: runs are filed under it";
     Err(Problem::impossible("name", format!("{name:?}"), expected).at("name"))
-}
-
-fn clock(recipe: &Recipe, facts: &Facts) -> Result<Clock, Fault> {
-    let (batch_size, train_len) = (recipe.batch_size, facts.train_len);
-    let at_batch_size = |error| Err(Problem::Data(error).at("batch_size"));
-    if batch_size == 0 {
-        return at_batch_size(trickbag_data::Error::BatchSizeZero);
-    }
-    if batch_size > train_len {
-        return at_batch_size(trickbag_data::Error::BatchTooLarge { batch_size, train_len });
-    }
-    let steps_per_epoch = (train_len / batch_size) as u64;
-    match steps_per_epoch.checked_mul(recipe.epochs) {
-        Some(total_steps) if total_steps > 0 => Ok(Clock { steps_per_epoch, total_steps }),
-        _ => {
-            let expected = "at least 1, and a number of updates below 2^64";
-            Err(Problem::impossible("epochs", recipe.epochs, expected).at("epochs"))
-        }
-    }
 }
 
 fn check_augment(augment: &[Augment], facts: &Facts) -> Result<(), Fault> {
@@ -246,7 +255,7 @@ fn check_optimizer(optimizer: &Optimizer) -> Result<(), Fault> {
     })
 }
 
-fn network(draft: &Draft, facts: &Facts) -> Result<(Network, u64), Fault> {
+fn network(draft: &Draft) -> Result<(Network, u64), Fault> {
     use trickbag_models::Error;
     let fault = |error| {
         let at = match &error {
@@ -257,15 +266,33 @@ fn network(draft: &Draft, facts: &Facts) -> Result<(Network, u64), Fault> {
         Problem::Model(error).at(at)
     };
     let network = draft.network().map_err(fault)?;
-    let macs = network.macs(facts.height, facts.width).map_err(fault)?;
+    let macs = network.macs(draft.facts.height, draft.facts.width).map_err(fault)?;
     Ok((network, macs))
 }
 
-fn groups(network: &Network, weight_decay: f64, rules: &[Rule]) -> Result<Table, Fault> {
-    let parameters: Vec<Parameter> =
-        network.parameters().iter().map(|spec| spec.parameter.clone()).collect();
-    resolve(rules, Group::with_decay(weight_decay), &parameters)
+/// The groups of the first update, and those after the end of its freezes.
+fn groups(draft: &Draft, network: &Network) -> Result<(Table, Option<Unfrozen>), Fault> {
+    let mut lasting = draft.rules.clone();
+    lasting.extend(adaptive_rates(&draft.optimizer));
+    lasting.extend(fixed(network));
+    let at_first: Vec<Rule> = draft.freezes.iter().chain(&lasting).cloned().collect();
+    let groups = table(draft, network, &at_first)?;
+    let unfreeze = match draft.unfreeze_at {
+        Some(step) => Some(Unfrozen { step, groups: table(draft, network, &lasting)? }),
+        None => None,
+    };
+    Ok((groups, unfreeze))
+}
+
+fn table(draft: &Draft, network: &Network, rules: &[Rule]) -> Result<Table, Fault> {
+    let defaults = Group::with_decay(draft.optimizer.weight_decay());
+    resolve(rules, defaults, &parameters(network))
         .map_err(|error| Problem::Groups(error).at("tricks"))
+}
+
+/// What rules see of a network.
+pub(crate) fn parameters(network: &Network) -> Vec<Parameter> {
+    network.parameters().iter().map(|spec| spec.parameter.clone()).collect()
 }
 
 /// Independent decay follows the rate's share of its peak, which tricks may have moved.

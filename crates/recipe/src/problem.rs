@@ -207,6 +207,24 @@ pub enum Problem {
         /// What both write.
         slot: Slot,
     },
+    /// A trick that does nothing without another.
+    #[error("`{trick}` needs `{needs}`, which the recipe does not have")]
+    Needs {
+        /// The trick at the place of the error.
+        trick: &'static str,
+        /// The trick that is missing.
+        needs: &'static str,
+    },
+    /// Training images of a size that the network cannot take.
+    #[error("images of {height} x {width} pixels do not fit the network: {reason}")]
+    TrainSize {
+        /// Rows of the images.
+        height: usize,
+        /// Columns of the images.
+        width: usize,
+        /// What the network says.
+        reason: String,
+    },
     /// The same trick twice.
     #[error("`{trick}` is listed twice")]
     Twice {
@@ -308,6 +326,8 @@ impl Problem {
             Self::TeacherNormalize { .. } => {
                 "give both recipes the same `normalize`, and train the teacher with it".to_owned()
             }
+            Self::Needs { trick, needs } => format!("add `{needs}` or remove `{trick}`"),
+            Self::TrainSize { .. } => "train on larger images".to_owned(),
             Self::Precision { .. } => "write Precision(Bf16) or remove the line".to_owned(),
             _ => return None,
         })
@@ -330,7 +350,11 @@ impl Fault {
 
     /// This fault, its path starting at what holds `path`.
     pub(crate) fn inside(self, path: &str) -> Self {
-        let at = if self.at.is_empty() { path.to_owned() } else { format!("{path}.{}", self.at) };
+        let at = match self.at.as_str() {
+            "" => path.to_owned(),
+            entry if entry.starts_with('[') => format!("{path}{entry}"),
+            field => format!("{path}.{field}"),
+        };
         Self { at, ..self }
     }
 }

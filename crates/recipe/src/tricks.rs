@@ -8,6 +8,7 @@
 // `Trick::effect`, and a card in `CARDS`. What it writes in a plan has its row in `plan/explain.rs`
 // and its entry in `plan/json.rs`.
 
+mod bias_lr;
 mod binary_cross_entropy;
 mod blur_pool;
 mod card;
@@ -17,21 +18,35 @@ mod cut_mix;
 mod distillation;
 mod dropout;
 mod exponential_decay;
+mod freeze;
 mod gradient_accumulation;
 mod gradient_clipping;
 mod init_from;
+mod label_noise;
 mod label_smoothing;
+mod layer_decay;
 mod linear_scaling;
 mod lookahead;
 mod mix_up;
+mod momentum_schedule;
+mod multi_step;
 mod no_bias_decay;
+mod no_norm_decay;
+mod polynomial;
 mod precision;
+mod progressive_resizing;
 mod repeated_augmentation;
 mod resnet_tweaks;
 mod sam;
+mod sqrt_scaling;
 mod squeeze_excite;
 mod step_decay;
 mod stochastic_depth;
+mod subset;
+mod test_time_augmentation;
+mod train_test_resolution;
+mod triangle;
+mod unfreeze;
 mod warmup;
 mod weight_average;
 mod zero_gamma;
@@ -41,39 +56,56 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use trickbag_models::Extras;
 
+pub use bias_lr::BiasLr;
 pub use binary_cross_entropy::BinaryCrossEntropy;
 pub use blur_pool::BlurPool;
 pub use card::{Card, card, nearest_card};
 pub use class_balanced_sampling::ClassBalancedSampling;
-pub use cosine_annealing::CosineAnnealing;
+pub use cosine_annealing::{CosineAnnealing, Restarts};
 pub use cut_mix::CutMix;
 pub use distillation::Distillation;
 pub use dropout::Dropout;
 pub use exponential_decay::ExponentialDecay;
+pub use freeze::Freeze;
 pub use gradient_accumulation::GradientAccumulation;
 pub use gradient_clipping::GradientClipping;
 pub use init_from::InitFrom;
+pub use label_noise::LabelNoise;
 pub use label_smoothing::LabelSmoothing;
+pub use layer_decay::LayerDecay;
 pub use linear_scaling::LinearScaling;
 pub use lookahead::Lookahead;
 pub use mix_up::MixUp;
+pub use momentum_schedule::{MomentumSchedule, Then};
+pub use multi_step::MultiStep;
 pub use no_bias_decay::NoBiasDecay;
+pub use no_norm_decay::NoNormDecay;
+pub use polynomial::Polynomial;
 pub use precision::Precision;
+pub use progressive_resizing::ProgressiveResizing;
 pub use repeated_augmentation::RepeatedAugmentation;
 pub use resnet_tweaks::{ResNetB, ResNetC, ResNetD};
 pub use sam::Sam;
+pub use sqrt_scaling::SqrtScaling;
 pub use squeeze_excite::SqueezeExcite;
 pub use step_decay::StepDecay;
 pub use stochastic_depth::StochasticDepth;
+pub use subset::Subset;
+pub use test_time_augmentation::TestTimeAugmentation;
+pub use train_test_resolution::TrainTestResolution;
+pub use triangle::Triangle;
+pub use unfreeze::Unfreeze;
 pub use warmup::Warmup;
 pub use weight_average::{Ema, Swa, WeightAverage};
 pub use zero_gamma::ZeroGamma;
 
+use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
 
 /// The pages on all tricks, by name.
 pub const CARDS: &[Card] = &[
+    bias_lr::CARD,
     binary_cross_entropy::CARD,
     blur_pool::CARD,
     class_balanced_sampling::CARD,
@@ -82,23 +114,37 @@ pub const CARDS: &[Card] = &[
     distillation::CARD,
     dropout::CARD,
     exponential_decay::CARD,
+    freeze::CARD,
     gradient_accumulation::CARD,
     gradient_clipping::CARD,
     init_from::CARD,
+    label_noise::CARD,
     label_smoothing::CARD,
+    layer_decay::CARD,
     linear_scaling::CARD,
     lookahead::CARD,
     mix_up::CARD,
+    momentum_schedule::CARD,
+    multi_step::CARD,
     no_bias_decay::CARD,
+    no_norm_decay::CARD,
+    polynomial::CARD,
     precision::CARD,
+    progressive_resizing::CARD,
     repeated_augmentation::CARD,
     resnet_tweaks::CARD_B,
     resnet_tweaks::CARD_C,
     resnet_tweaks::CARD_D,
     sam::CARD,
+    sqrt_scaling::CARD,
     squeeze_excite::CARD,
     step_decay::CARD,
     stochastic_depth::CARD,
+    subset::CARD,
+    test_time_augmentation::CARD,
+    train_test_resolution::CARD,
+    triangle::CARD,
+    unfreeze::CARD,
     warmup::CARD,
     weight_average::CARD,
     zero_gamma::CARD,
@@ -163,6 +209,36 @@ pub enum Trick {
     Sam(Sam),
     /// See [`WeightAverage`].
     WeightAverage(WeightAverage),
+    /// See [`BiasLr`].
+    BiasLr(BiasLr),
+    /// See [`Freeze`].
+    Freeze(Freeze),
+    /// See [`LabelNoise`].
+    LabelNoise(LabelNoise),
+    /// See [`LayerDecay`].
+    LayerDecay(LayerDecay),
+    /// See [`MomentumSchedule`].
+    MomentumSchedule(MomentumSchedule),
+    /// See [`MultiStep`].
+    MultiStep(MultiStep),
+    /// See [`NoNormDecay`].
+    NoNormDecay(NoNormDecay),
+    /// See [`Polynomial`].
+    Polynomial(Polynomial),
+    /// See [`ProgressiveResizing`].
+    ProgressiveResizing(ProgressiveResizing),
+    /// See [`SqrtScaling`].
+    SqrtScaling(SqrtScaling),
+    /// See [`Subset`].
+    Subset(Subset),
+    /// See [`TestTimeAugmentation`].
+    TestTimeAugmentation(TestTimeAugmentation),
+    /// See [`TrainTestResolution`].
+    TrainTestResolution(TrainTestResolution),
+    /// See [`Triangle`].
+    Triangle(Triangle),
+    /// See [`Unfreeze`].
+    Unfreeze(Unfreeze),
 }
 
 impl Trick {
@@ -202,6 +278,21 @@ impl Trick {
             Self::Lookahead(trick) => trick,
             Self::Sam(trick) => trick,
             Self::WeightAverage(trick) => trick,
+            Self::BiasLr(trick) => trick,
+            Self::Freeze(trick) => trick,
+            Self::LabelNoise(trick) => trick,
+            Self::LayerDecay(trick) => trick,
+            Self::MomentumSchedule(trick) => trick,
+            Self::MultiStep(trick) => trick,
+            Self::NoNormDecay(trick) => trick,
+            Self::Polynomial(trick) => trick,
+            Self::ProgressiveResizing(trick) => trick,
+            Self::SqrtScaling(trick) => trick,
+            Self::Subset(trick) => trick,
+            Self::TestTimeAugmentation(trick) => trick,
+            Self::TrainTestResolution(trick) => trick,
+            Self::Triangle(trick) => trick,
+            Self::Unfreeze(trick) => trick,
         }
     }
 }
@@ -221,6 +312,8 @@ pub(crate) trait Effect {
 /// A part of a plan that a trick can write, in the order in which they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Slot {
+    /// Which images there are. First, because the length of an epoch follows from it.
+    Images,
     /// The largest learning rate.
     PeakRate,
     /// How the learning rate rises to its peak.
@@ -229,8 +322,10 @@ pub enum Slot {
     Decay,
     /// What the network is trained to answer.
     Targets,
-    /// Which kinds of parameter decay.
-    DecayedKinds,
+    /// Whether biases decay.
+    BiasDecay,
+    /// Whether norms decay.
+    NormDecay,
     /// What residual branches start from.
     ResidualScale,
     /// The number format that computes.
@@ -269,16 +364,34 @@ pub enum Slot {
     SlowWeights,
     /// Which average of the parameters is kept.
     Averaging,
+    /// Which labels are wrong.
+    Labels,
+    /// How large training images are.
+    TrainSize,
+    /// How the size of training images grows.
+    SizeOverTime,
+    /// What evaluation sees of an image.
+    Views,
+    /// The momentum.
+    Momentum,
+    /// Which parameters have a learning rate of their own.
+    Multipliers,
+    /// Which parameters are not trained.
+    Frozen,
+    /// When they are.
+    Thawed,
 }
 
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Images => "which images there are",
             Self::PeakRate => "the peak of the learning rate",
             Self::Warmup => "how the learning rate rises",
             Self::Decay => "how the learning rate falls",
             Self::Targets => "the training targets",
-            Self::DecayedKinds => "which kinds of parameter decay",
+            Self::BiasDecay => "whether biases decay",
+            Self::NormDecay => "whether norms decay",
             Self::ResidualScale => "what residual branches start from",
             Self::NumberFormat => "the number format",
             Self::Blends => "how images are blended",
@@ -298,6 +411,14 @@ impl fmt::Display for Slot {
             Self::GradientPlace => "where gradients are taken",
             Self::SlowWeights => "the slow weights",
             Self::Averaging => "which average of the parameters is kept",
+            Self::Labels => "which labels are wrong",
+            Self::TrainSize => "how large training images are",
+            Self::SizeOverTime => "how the size of training images grows",
+            Self::Views => "what evaluation sees of an image",
+            Self::Momentum => "the momentum",
+            Self::Multipliers => "the learning rates of single parameters",
+            Self::Frozen => "which parameters are not trained",
+            Self::Thawed => "when frozen parameters are trained",
         })
     }
 }
@@ -308,6 +429,15 @@ fn check_factor(factor: f64) -> Result<(), Fault> {
         return Ok(());
     }
     Err(Problem::impossible("factor", factor, "a number above 0 and below 1").at("factor"))
+}
+
+/// A rate that a curve starts from or ends in.
+fn check_below_peak(draft: &Draft, field: &'static str, rate: f64) -> Result<(), Fault> {
+    if (0.0..draft.peak).contains(&rate) {
+        return Ok(());
+    }
+    let expected = format!("a rate of at least 0 and below the peak, {}", short(draft.peak));
+    Err(Problem::impossible(field, rate, expected).at(field))
 }
 
 /// Adds something to the network, which must be able to have it.
@@ -363,6 +493,7 @@ mod tests {
             "ExponentialDecay(factor:0.94,every:Epochs(2.0))",
             "LabelSmoothing(0.1)",
             "NoBiasDecay()",
+            "NoNormDecay()",
             "ZeroGamma()",
             "Precision(F32)",
             "MixUp(alpha:0.2,probability:1.0)",
@@ -385,6 +516,21 @@ mod tests {
             "Lookahead(alpha:0.5,every:5)",
             "WeightAverage(Ema(decay:0.999,warmup:Off,every:Steps(1)))",
             "WeightAverage(Swa(from:Fraction(0.75),every:Epochs(1.0)))",
+            "CosineAnnealing(min:0.0,restarts:(period:Epochs(10.0),multiplier:2))",
+            "MultiStep(at:[Epochs(30.0),Epochs(60.0)],factor:0.1)",
+            "Polynomial(power:2.0,min:0.0)",
+            "Triangle(peak_at:Epochs(2.0),from:0.2,to:0.07,shape:Linear)",
+            "SqrtScaling(base_batch:256)",
+            "MomentumSchedule(from:0.85,to:0.95,over:Epochs(2.0),then:Stay)",
+            "LayerDecay(0.75)",
+            "BiasLr(64.0)",
+            "Freeze([\"conv1.*\",\"layer1.*\"])",
+            "Unfreeze(at:Epochs(2.0))",
+            "Subset(fraction:0.1,seed:1)",
+            "LabelNoise(fraction:0.1,seed:1)",
+            "TrainTestResolution(train:160)",
+            "ProgressiveResizing(initial_scale:0.5,delay:0.5,finetune:0.2,multiple:4)",
+            "TestTimeAugmentation(flip:true,shift:1)",
         ];
         for text in texts {
             let trick: Trick = options().from_str(text).unwrap();
@@ -397,11 +543,13 @@ mod tests {
     fn slots_read_as_different_things() {
         use Slot::*;
         let slots = [
+            Images,
             PeakRate,
             Warmup,
             Decay,
             Targets,
-            DecayedKinds,
+            BiasDecay,
+            NormDecay,
             ResidualScale,
             NumberFormat,
             Blends,
@@ -421,6 +569,14 @@ mod tests {
             GradientPlace,
             SlowWeights,
             Averaging,
+            Labels,
+            TrainSize,
+            SizeOverTime,
+            Views,
+            Momentum,
+            Multipliers,
+            Frozen,
+            Thawed,
         ];
         let words: BTreeSet<String> = slots.iter().map(Slot::to_string).collect();
         assert_eq!(words.len(), slots.len());

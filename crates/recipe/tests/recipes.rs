@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use trickbag_models::ZeroGamma;
 use trickbag_param_groups::{Kind, Lars};
@@ -13,17 +14,31 @@ const TRICKS: [&str; 7] = [
     "ZeroGamma",
     "CosineAnnealing(min: 1e-5)",
     "LabelSmoothing(0.1)",
-    "NoBiasDecay",
+    "NoNormDecay",
     "Warmup(steps: 10, from: 0.01)",
     "LinearScaling(base_batch: 128)",
 ];
 
+const RECIPES: &str = "../../recipes";
+
 fn recipes() -> Vec<Document> {
-    let mut paths: Vec<_> =
-        fs::read_dir("../../recipes").unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths().into_iter().map(|path| Document::read(path).unwrap()).collect()
+}
+
+fn paths() -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    collect(Path::new(RECIPES), &mut paths);
     paths.sort();
     assert!(!paths.is_empty());
-    paths.into_iter().map(|path| Document::read(path).unwrap()).collect()
+    paths
+}
+
+/// The files of a folder and of those in it.
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, paths) } else { paths.push(path) }
+    }
 }
 
 fn with_tricks(tricks: &[&str]) -> Document {
@@ -48,6 +63,57 @@ fn every_recipe_has_its_plan() {
     for document in recipes() {
         let plan = plan(&document);
         insta::assert_snapshot!(plan.name.clone(), plan.explain(&document));
+    }
+}
+
+/// Folders in which each recipe is the one before with one thing added.
+const LADDERS: [&str; 6] = [
+    "bag-of-tricks/inception-v3",
+    "bag-of-tricks/mobilenet",
+    "bag-of-tricks/resnet50",
+    "cifar10/resnet18",
+    "cifar10/resnet20",
+    "torchvision",
+];
+
+/// The snapshot holds, for each rung, the lines that it takes from the rung below and those that it
+/// adds: they must be what its name says.
+#[test]
+fn rungs_of_ladders_differ_by_what_their_names_say() {
+    let mut changes = String::new();
+    for ladder in LADDERS {
+        let mut paths = Vec::new();
+        collect(&Path::new(RECIPES).join(ladder), &mut paths);
+        paths.sort();
+        for pair in paths.windows(2) {
+            let [below, rung] = [&pair[0], &pair[1]].map(|path| statements(path));
+            let name = pair[1].file_stem().unwrap().to_str().unwrap();
+            changes += &format!("{ladder}/{name}\n");
+            let lacks = |lines: &[String], line: &String| !lines.contains(line);
+            for line in below.iter().filter(|line| lacks(&rung, line)) {
+                changes += &format!("  - {line}\n");
+            }
+            for line in rung.iter().filter(|line| lacks(&below, line)) {
+                changes += &format!("  + {line}\n");
+            }
+        }
+    }
+    insta::assert_snapshot!("ladders", changes);
+}
+
+/// The lines of a recipe without comments and its name.
+fn statements(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default().trim());
+    lines.filter(|line| !line.is_empty() && !line.starts_with("name:")).map(str::to_owned).collect()
+}
+
+#[test]
+fn recipes_are_named_after_their_files() {
+    for (path, document) in paths().into_iter().zip(recipes()) {
+        let file = path.with_extension("");
+        let parts = file.strip_prefix(RECIPES).unwrap().iter().map(|part| part.to_str().unwrap());
+        assert_eq!(document.recipe().name, parts.collect::<Vec<_>>().join("-"));
     }
 }
 
@@ -94,6 +160,16 @@ fn the_order_of_tricks_has_no_meaning() {
         assert!(plan(&with_tricks(tricks)) == expected, "{tricks:?}");
     });
     assert_eq!(seen, 5040);
+}
+
+#[test]
+fn an_unfrozen_network_has_the_groups_of_one_that_was_never_frozen() {
+    let decay = "NoBiasDecay";
+    let frozen = plan(&with_tricks(&["Freeze([\"conv1.*\"])", "Unfreeze(at: Steps(40))", decay]));
+    let free = plan(&with_tricks(&[decay]));
+    let unfrozen = frozen.unfreeze.unwrap();
+    assert_eq!((unfrozen.step, &unfrozen.groups), (40, &free.groups));
+    assert_ne!(frozen.groups, free.groups);
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub enum Error {
     },
     /// A base learning rate cannot be scaled.
     #[error(
-        "linear scaling: the base learning rate is {base_lr}; give a finite number that is not \
+        "scaling: the base learning rate is {base_lr}; give a finite number that is not \
          negative"
     )]
     BaseLr {
@@ -87,7 +87,7 @@ pub enum Error {
     },
     /// The base batch of a scaling is zero.
     #[error(
-        "linear scaling: the base batch is 0 images; give the batch that the base learning rate \
+        "scaling: the base batch is 0 images; give the batch that the base learning rate \
          was chosen for"
     )]
     BaseBatch,

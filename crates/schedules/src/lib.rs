@@ -53,5 +53,5 @@ pub use curve::Shape;
 pub use duration::{Clock, Duration};
 pub use error::Error;
 pub use plot::plot;
-pub use scaling::linear_scaling;
+pub use scaling::{linear_scaling, sqrt_scaling};
 pub use schedule::Schedule;

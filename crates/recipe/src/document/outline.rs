@@ -103,7 +103,7 @@ impl Node {
             (Step::Field(name), Body::Fields(fields)) => {
                 fields.iter().find(|(word, _)| word.text == *name).map(|(_, value)| value)
             }
-            (Step::Field(_), Body::Tuple(items)) if items.len() == 1 => {
+            (Step::Field(_) | Step::Index(_), Body::Tuple(items)) if items.len() == 1 => {
                 self.innermost().child(step)
             }
             (Step::Index(index), Body::List(entries)) => entries.get(*index),

@@ -374,6 +374,7 @@ fn noun(type_name: Option<String>) -> String {
         "Duration" => "unit",
         "Clip" => "limit",
         "Decay" => "kind of decay",
+        "Shape" => "shape",
         _ => "name",
     }
     .to_owned()

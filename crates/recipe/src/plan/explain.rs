@@ -10,7 +10,7 @@ use trickbag_schedules::{Schedule, plot};
 
 use super::layers::{folded, table};
 use super::origin::Names;
-use super::{Memory, Plan};
+use super::{Memory, Plan, Unfrozen};
 use crate::document::Document;
 use crate::number::{grouped, megabytes, short};
 use crate::paragraph::lines;
@@ -99,6 +99,9 @@ impl fmt::Display for Explanation<'_> {
         self.training(f)?;
         self.tricks(f)?;
         self.curve(f, "learning rate", &plan.learning_rate)?;
+        if let Some(momentum) = &plan.momentum {
+            self.curve(f, "momentum", momentum)?;
+        }
         self.groups(f)
     }
 }
@@ -190,7 +193,9 @@ impl Explanation<'_> {
 
     fn groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let from = Names::of_origins(&self.plan.origins("groups", self.document));
-        write!(f, "\nparameter groups ({from})\n{}", indented(&self.plan.groups.to_string()))
+        write!(f, "\nparameter groups ({from})\n{}", indented(&self.plan.groups.to_string()))?;
+        let Some(Unfrozen { step, groups }) = &self.plan.unfreeze else { return Ok(()) };
+        write!(f, "\nparameter groups from step {step} on\n{}", indented(&groups.to_string()))
     }
 
     /// A value and where the plan's `fields`, which it shows, come from.

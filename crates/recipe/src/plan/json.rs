@@ -3,12 +3,12 @@
 use serde::ser::{Error as _, SerializeMap};
 use serde::{Serialize, Serializer};
 use trickbag_models::LayerSummary;
-use trickbag_param_groups::Group;
+use trickbag_param_groups::{Group, Table};
 use trickbag_schedules::Schedule;
 
 use super::explain::key_steps;
 use super::origin::Origin;
-use super::{AppliedTrick, Explanation, Memory, Plan};
+use super::{AppliedTrick, Explanation, Memory, Plan, Unfrozen};
 use crate::error::Place;
 
 impl Serialize for Explanation<'_> {
@@ -20,8 +20,13 @@ impl Serialize for Explanation<'_> {
         entries.add("recipe_hash", &plan.recipe_hash)?;
         entries.add("data", &plan.data)?;
         entries.add("facts", &plan.facts)?;
+        entries.add("subset", &plan.subset)?;
+        entries.add("label_noise", &plan.label_noise)?;
         entries.add("normalize", &plan.normalize)?;
         entries.add("augment", &plan.augment)?;
+        entries.add("train_size", &plan.train_size)?;
+        entries.add("progressive_resizing", &plan.progressive_resizing)?;
+        entries.add("test_views", &plan.test_views)?;
         entries.add("order", &plan.order)?;
         entries.add("architecture", &plan.architecture)?;
         entries.add("network", &Network::of(plan).map_err(S::Error::custom)?)?;
@@ -33,7 +38,10 @@ impl Serialize for Explanation<'_> {
         entries.add("total_steps", &plan.total_steps)?;
         entries.add("optimizer", &plan.optimizer)?;
         entries.add("learning_rate", &Curve::of(&plan.learning_rate, plan.total_steps))?;
-        entries.add("groups", &groups(plan))?;
+        let momentum = plan.momentum.as_ref().map(|curve| Curve::of(curve, plan.total_steps));
+        entries.add("momentum", &momentum)?;
+        entries.add("groups", &groups(&plan.groups))?;
+        entries.add("unfreeze", &plan.unfreeze.as_ref().map(Thawed::of))?;
         entries.add("targets", &plan.targets)?;
         entries.add("loss", &plan.loss)?;
         entries.add("mixing", &plan.mixing)?;
@@ -148,7 +156,19 @@ struct Members<'a> {
     parameters: Vec<&'a str>,
 }
 
-fn groups(plan: &Plan) -> Vec<Members<'_>> {
-    let groups = plan.groups.groups().into_iter();
+fn groups(table: &Table) -> Vec<Members<'_>> {
+    let groups = table.groups().into_iter();
     groups.map(|(group, parameters)| Members { group, parameters }).collect()
+}
+
+#[derive(Serialize)]
+struct Thawed<'a> {
+    step: u64,
+    groups: Vec<Members<'a>>,
+}
+
+impl<'a> Thawed<'a> {
+    fn of(unfrozen: &'a Unfrozen) -> Self {
+        Self { step: unfrozen.step, groups: groups(&unfrozen.groups) }
+    }
 }

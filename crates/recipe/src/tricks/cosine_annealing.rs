@@ -1,9 +1,9 @@
 //! A learning rate that falls along half a cosine.
 
 use serde::{Deserialize, Serialize};
-use trickbag_schedules::Schedule;
+use trickbag_schedules::{Duration, Schedule};
 
-use super::{Card, Effect, Slot};
+use super::{Card, Effect, Slot, check_below_peak};
 use crate::number::short;
 use crate::plan::Draft;
 use crate::problem::{Fault, Problem};
@@ -11,16 +11,38 @@ use crate::problem::{Fault, Problem};
 /// Lowers the learning rate along half a cosine to `min` at the end of the training:
 /// `CosineAnnealing`, or `CosineAnnealing(min: 1e-5)`.
 ///
-/// Source: SGDR (arXiv 1608.03983) without restarts; Bag of Tricks (arXiv 1812.01187), section 5.1.
+/// With `restarts: (period: Epochs(10), multiplier: 2)` it falls to `min` in the first period, jumps
+/// back to the peak, falls again in a period that is `multiplier` times as long, and so on.
+///
+/// Source: SGDR (arXiv 1608.03983); Bag of Tricks (arXiv 1812.01187), section 5.1, without restarts.
 ///
 /// Convention: closed form, 0.5 * (1 + cos(pi*t/T)) * (peak - min) + min, where t and T count the
-/// updates after the warmup.
+/// updates after the warmup; with restarts, those of a period (PyTorch's
+/// `CosineAnnealingWarmRestarts`). A last period that the training cuts off does not reach `min`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CosineAnnealing {
     /// The learning rate that the curve ends in: absolute, at least 0 and below the peak.
     #[serde(default)]
     pub min: f64,
+    /// When the learning rate jumps back to its peak; never when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<Restarts>,
+}
+
+/// When a learning rate jumps back to its peak.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restarts {
+    /// Time from the warmup's end to the first jump, which is before the end of the training.
+    pub period: Duration,
+    /// How many times as long each later period is as the one before; at least 1.
+    #[serde(default = "alike")]
+    pub multiplier: u64,
+}
+
+fn alike() -> u64 {
+    1
 }
 
 pub(super) const CARD: Card = Card {
@@ -49,13 +71,34 @@ impl Effect for CosineAnnealing {
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
+        check_below_peak(draft, "min", self.min)?;
         let (peak, steps) = (draft.peak, draft.steps_after_warmup());
-        if !(0.0..peak).contains(&self.min) {
-            let expected = format!("a rate of at least 0 and below the peak, {}", short(peak));
-            return Err(Problem::impossible("min", self.min, expected).at("min"));
+        let (curve, words) = match self.restarts {
+            None => (Schedule::cosine(peak, self.min, steps)?, format!("in {steps} steps")),
+            Some(restarts) => self.with_restarts(restarts, draft)?,
+        };
+        draft.decay = Some(curve);
+        Ok(format!("{} to {} {words}", short(peak), self.min))
+    }
+}
+
+impl CosineAnnealing {
+    fn with_restarts(
+        &self,
+        Restarts { period, multiplier }: Restarts,
+        draft: &Draft,
+    ) -> Result<(Schedule, String), Fault> {
+        let at_period = |fault: Fault| fault.problem.at("restarts.period");
+        let steps = draft.steps(period, "period").map_err(at_period)?;
+        let total = draft.steps_after_warmup();
+        if steps >= total {
+            let problem =
+                Problem::TooLong { phase: "period before the first restart", steps, total };
+            return Err(problem.at("restarts.period"));
         }
-        draft.decay = Some(Schedule::cosine(peak, self.min, steps)?);
-        Ok(format!("{} to {} in {steps} steps", short(peak), self.min))
+        let curve = Schedule::warm_restarts(draft.peak, self.min, steps, multiplier)
+            .map_err(|error| Problem::Schedule(error).at("restarts.multiplier"))?;
+        Ok((curve, format!("in {steps} steps, and again in {multiplier} times as many")))
     }
 }
 
@@ -73,7 +116,11 @@ mod tests {
 
         let mut draft = Draft::example();
         draft.warmup = Some(Ramp { steps: 20, from: 0.0 });
-        let draft = check_on(draft, &CosineAnnealing { min: 0.01 }, Ok("0.1 to 0.01 in 80 steps"));
+        let draft = check_on(
+            draft,
+            &CosineAnnealing { min: 0.01, restarts: None },
+            Ok("0.1 to 0.01 in 80 steps"),
+        );
         let [start, half, end] = draft.rates([20, 60, 100]);
         assert!(start == 0.1 && (half - 0.055).abs() < 1e-12 && end == 0.01);
     }
@@ -81,6 +128,30 @@ mod tests {
     #[test]
     fn an_end_above_the_peak_is_refused() {
         let refused = "`min` is 0.2, expected a rate of at least 0 and below the peak, 0.1";
-        check(&CosineAnnealing { min: 0.2 }, Err(("min", refused)));
+        check(&CosineAnnealing { min: 0.2, restarts: None }, Err(("min", refused)));
+    }
+
+    fn restarting(period: Duration, multiplier: u64) -> CosineAnnealing {
+        CosineAnnealing { min: 0.0, restarts: Some(Restarts { period, multiplier }) }
+    }
+
+    #[test]
+    fn the_curve_starts_again() {
+        let trick = restarting(Duration::Epochs(2.0), 2);
+        let draft = check(&trick, Ok("0.1 to 0 in 20 steps, and again in 2 times as many"));
+        let [start, half, again, later, third] = draft.rates([0, 10, 20, 40, 60]);
+        assert_eq!([start, again, third], [0.1; 3]);
+        assert!((half - 0.05).abs() < 1e-12 && (later - 0.05).abs() < 1e-12);
+    }
+
+    #[test]
+    fn restarts_that_never_come_are_refused() {
+        let refused = "the period before the first restart takes 100 steps, but the whole training \
+                       has only 100";
+        let never = restarting(Duration::Fraction(1.0), 1);
+        check(&never, Err(("restarts.period", refused)));
+        let refused = trickbag_schedules::Error::Multiplier.to_string();
+        let none = restarting(Duration::Epochs(2.0), 0);
+        check(&none, Err(("restarts.multiplier", &refused)));
     }
 }

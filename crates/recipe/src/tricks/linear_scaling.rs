@@ -15,7 +15,7 @@ use crate::problem::{Fault, Problem};
 ///
 /// Convention: lr = base * (global batch) / (base batch), where the global batch is the per-worker
 /// batch times workers times accumulated micro-batches. (timm scales adaptive optimisers by the
-/// square root.)
+/// square root: [`SqrtScaling`](super::SqrtScaling).)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinearScaling {
@@ -66,8 +66,8 @@ mod tests {
     fn the_rate_follows_the_batch() {
         let draft = check(&LinearScaling { base_batch: 256 }, Ok("0.1 * 512/256 = 0.2"));
         assert_eq!(draft.peak, 0.2);
-        let refused = "linear scaling: the base batch is 0 images; give the batch that the base \
-                       learning rate was chosen for";
+        let refused = "scaling: the base batch is 0 images; give the batch that the base learning rate \
+                       was chosen for";
         check(&LinearScaling { base_batch: 0 }, Err(("base_batch", refused)));
     }
 }

@@ -1,4 +1,4 @@
-//! Weight decay on weights only.
+//! No weight decay on biases.
 
 use serde::{Deserialize, Serialize};
 use trickbag_param_groups::{Kind, Rule};
@@ -7,9 +7,10 @@ use super::{Card, Effect, Slot};
 use crate::plan::Draft;
 use crate::problem::Fault;
 
-/// No weight decay on biases and on the scales and shifts of norms: `NoBiasDecay`.
+/// No weight decay on the biases of convolutions and linear layers: `NoBiasDecay`.
 ///
 /// Source: Bag of Tricks (arXiv 1812.01187), section 3.1, after Jia et al. 2018 (arXiv 1807.11205).
+/// What the paper calls by this name spares the norms too: add [`NoNormDecay`](super::NoNormDecay).
 ///
 /// Convention: chosen by the kind of parameter, never by its name. (timm: one dimension or less;
 /// FFCV: the name contains `bn`, which misses some.)
@@ -19,7 +20,7 @@ pub struct NoBiasDecay {}
 
 pub(super) const CARD: Card = Card {
     name: "NoBiasDecay",
-    slot: Slot::DecayedKinds,
+    slot: Slot::BiasDecay,
     source: "Bag of Tricks, 3.1",
     line: "NoBiasDecay",
     what: "Spares biases and the scales and shifts of norms from weight decay. They are few, they \
@@ -41,8 +42,8 @@ impl Effect for NoBiasDecay {
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
-        draft.rules.push(Rule::no_decay([Kind::Bias, Kind::NormScale, Kind::NormShift]));
-        Ok("no decay of biases, norm scales and norm shifts".to_owned())
+        draft.rules.push(Rule::no_decay([Kind::Bias]));
+        Ok("no decay of biases".to_owned())
     }
 }
 
@@ -52,11 +53,8 @@ mod tests {
     use crate::tricks::tests::check;
 
     #[test]
-    fn one_rule_takes_the_decay_of_three_kinds() {
-        let words = "no decay of biases, norm scales and norm shifts";
-        let draft = check(&NoBiasDecay {}, Ok(words));
-        let kinds: Vec<_> = draft.rules.iter().flat_map(|rule| rule.kinds.clone()).collect();
-        assert_eq!(kinds, [Kind::Bias, Kind::NormScale, Kind::NormShift]);
-        assert_eq!(draft.rules[0].then.weight_decay, Some(0.0));
+    fn one_rule_takes_the_decay_of_biases() {
+        let draft = check(&NoBiasDecay {}, Ok("no decay of biases"));
+        assert_eq!(draft.rules, [Rule::no_decay([Kind::Bias])]);
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trickbag_schedules::Duration;
 
-use super::{Card, Effect, Slot};
+use super::{Card, Effect, Slot, check_below_peak};
 use crate::number::short;
 use crate::plan::{Draft, Ramp};
 use crate::problem::{Fault, Problem};
@@ -91,11 +91,7 @@ impl Effect for Warmup {
             let fault = Problem::TooLong { phase: "warmup", steps, total }.at(field);
             return Err(fault.with(Some("epochs".to_owned())));
         }
-        if !(0.0..draft.peak).contains(&self.from) {
-            let expected =
-                format!("a rate of at least 0 and below the peak, {}", short(draft.peak));
-            return Err(Problem::impossible("from", self.from, expected).at("from"));
-        }
+        check_below_peak(draft, "from", self.from)?;
         draft.warmup = Some(Ramp { steps, from: self.from });
         Ok(format!("{} to {} in {steps} steps", self.from, short(draft.peak)))
     }
