@@ -107,7 +107,7 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         let working = Parameters(working_copy::<E, D>(parameters)?);
         let mut statistics = self.plan.network.initial_statistics(&self.dev)?;
         let epoch = self.progress.step / self.plan.steps_per_epoch;
-        for (before, batch) in (0..).zip(data.train_batches(&self.loading(), epoch, 0)?) {
+        for (before, batch) in (0..).zip(data.train_batches(&self.loading(epoch), epoch, 0)?) {
             let mode = Mode::Calibrate(&mut statistics, before);
             self.plan.network.forward(&working, mode, self.images(batch?)?)?;
         }
@@ -120,15 +120,34 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         let size = [self.plan.facts.height, self.plan.facts.width];
         for batch in data.val_batches(self.plan.batch_size, &self.plan.normalize, size)? {
             let batch = batch?;
-            let labels = batch.labels.clone();
-            let mode = Mode::Evaluate(&network.statistics);
-            let logits = self.plan.network.forward(&working, mode, self.images(batch)?)?;
+            let logits = self.seen(&working, &network.statistics, &batch)?;
             let hard = CrossEntropy { label_smoothing: 0.0 };
-            let targets = hard.targets(&labels, self.plan.network.classes(), &self.dev)?;
+            let targets = hard.targets(&batch.labels, self.plan.network.classes(), &self.dev)?;
             let loss = cross_entropy(logits.clone(), &targets, None)?.value();
-            total += Score::of(&logits, &labels, loss);
+            total += Score::of(&logits, &batch.labels, loss);
         }
         Ok(total)
+    }
+
+    /// The weighted sum of the logits of all views of a batch.
+    fn seen(
+        &self,
+        parameters: &Parameters<E, D>,
+        statistics: &RunningStatistics<D>,
+        batch: &Batch,
+    ) -> Result<Matrix<E, D>, Error> {
+        let shape = (batch.len(), self.plan.network.classes());
+        let mut sum: Matrix<f32, D> =
+            self.dev.try_zeros_like(&shape).map_err(trickbag_ops::Error::device)?;
+        for view in &self.plan.test_views {
+            let size = [batch.height, batch.width, batch.channels];
+            let images = self.feature_map(view.images(batch), size)?;
+            let mode = Mode::Evaluate(statistics);
+            let logits = self.plan.network.forward(parameters, mode, images)?;
+            let logits = <D as Backend<E>>::to_f32(logits)?;
+            sum.try_axpy(1.0, &logits, view.weight).map_err(trickbag_ops::Error::device)?;
+        }
+        Ok(<D as Backend<E>>::from_f32(sum)?)
     }
 
     fn images(&self, batch: Batch) -> Result<FeatureMap<E, D>, Error> {

@@ -32,6 +32,7 @@
 mod checkpoint;
 mod error;
 mod evaluate;
+mod groups;
 mod statistics;
 mod teacher;
 mod trainer;

@@ -11,11 +11,11 @@ use trickbag_data::{Dataset, Loading};
 use trickbag_models::{Parameters, RunningStatistics, Transfer, Update};
 use trickbag_ops::Backend;
 use trickbag_optim::{Average, SlowWeights, State, Units};
-use trickbag_param_groups::Group;
 use trickbag_recipe::Plan;
 use trickbag_report::{EpochRecord, Record, StepRecord};
 
 use crate::checkpoint::named_tensors;
+use crate::groups::Groups;
 use crate::statistics::flat;
 use crate::teacher::Teacher;
 use crate::units::units;
@@ -37,7 +37,7 @@ pub struct Trainer<'p, E: Dtype, D: Backend<E>> {
     pub(crate) average: Option<Average<D>>,
     pub(crate) progress: Progress,
     pub(crate) teacher: Option<Teacher<'p, E, D>>,
-    pub(crate) groups: Vec<Group>,
+    pub(crate) groups: Groups,
     pub(crate) units: Vec<Units>,
     transfer: Option<Transfer>,
     format: PhantomData<E>,
@@ -104,7 +104,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             average: average.transpose()?,
             progress: Progress::default(),
             teacher: Teacher::of(plan, &dev)?,
-            groups: plan.groups.rows().iter().map(|row| row.group).collect(),
+            groups: Groups::of(plan),
             units: units(&plan.network),
             transfer: None,
             format: PhantomData,
@@ -144,13 +144,13 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         watch: &mut dyn FnMut(&Record) -> Result<(), trickbag_report::Error>,
     ) -> Result<Outcome, Error> {
         self.check(data)?;
-        let (plan, loading) = (self.plan, self.loading());
-        self.whiten(data, &loading)?;
+        let plan = self.plan;
+        self.whiten(data)?;
         while self.progress.step < plan.total_steps {
             let epoch = self.progress.step / plan.steps_per_epoch;
             let done = (self.progress.step % plan.steps_per_epoch) as usize;
             let mut clock = Instant::now();
-            for batch in data.train_batches(&loading, epoch, done)? {
+            for batch in data.train_batches(&self.loading(epoch), epoch, done)? {
                 let loss = self.update(batch?)?;
                 self.progress.seconds += clock.elapsed().as_secs_f64();
                 clock = Instant::now();
@@ -171,13 +171,15 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         Ok(Outcome::Finished)
     }
 
-    /// How the images of a step are loaded.
-    pub(crate) fn loading(&self) -> Loading {
+    /// How the images of an epoch are loaded.
+    pub(crate) fn loading(&self, epoch: u64) -> Loading {
         let plan = self.plan;
+        let resizing = plan.progressive_resizing;
+        let size = resizing.map(|by| by.size(plan.train_size, epoch, plan.epochs));
         Loading {
             seed: plan.seed,
             batch_size: plan.batch_size,
-            size: [plan.facts.height, plan.facts.width],
+            size: size.unwrap_or(plan.train_size),
             order: plan.order,
             augment: plan.augment.clone(),
             normalize: plan.normalize.clone(),
@@ -185,13 +187,13 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
     }
 
     /// Computes the filter of a whitening layer from training images as they are.
-    fn whiten(&mut self, data: &Dataset, loading: &Loading) -> Result<(), Error> {
+    fn whiten(&mut self, data: &Dataset) -> Result<(), Error> {
         let network = &self.plan.network;
         let fixed = network.parameters().iter().any(|spec| spec.update == Update::Fixed);
         if !fixed || self.progress.step > 0 {
             return Ok(());
         }
-        let loading = Loading { augment: Vec::new(), ..loading.clone() };
+        let loading = Loading { augment: Vec::new(), ..self.loading(0) };
         let (mut images, mut shape) = (Vec::new(), [0; 4]);
         for batch in data.train_batches(&loading, 0, 0)? {
             let batch = batch?;

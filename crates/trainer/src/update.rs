@@ -62,8 +62,12 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         let gradients = self.sharpened(gradients, &examples)?;
         let gradients = self.clipped(gradients)?;
         self.statistics = statistics;
-        let learning_rate = plan.learning_rate.at(self.progress.step);
-        self.optimizer.update(&mut self.parameters, gradients, &self.groups, learning_rate)?;
+        let step = self.progress.step;
+        if let Some(momentum) = &plan.momentum {
+            self.optimizer.set_momentum(momentum.at(step))?;
+        }
+        let (groups, learning_rate) = (self.groups.at(step), plan.learning_rate.at(step));
+        self.optimizer.update(&mut self.parameters, gradients, groups, learning_rate)?;
         if let Some(slow) = &mut self.slow {
             slow.update(&mut self.parameters)?;
         }
@@ -165,7 +169,7 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         let Some(sam) = self.plan.sam.filter(|sam| sam.applies(self.progress.step)) else {
             return Ok(gradients);
         };
-        let gradients = without_frozen(gradients, &self.groups)?;
+        let gradients = without_frozen(gradients, self.groups.at(self.progress.step))?;
         let climbed = sam.perturb(&self.parameters, &gradients)?;
         Ok(self.gradients(&climbed, &mut self.statistics.clone(), examples)?.0)
     }
@@ -173,7 +177,7 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
     /// The gradients of an update within the plan's limit.
     fn clipped(&self, gradients: Gradients<D>) -> Result<Gradients<D>, Error> {
         let Some(clip) = self.plan.clip else { return Ok(gradients) };
-        let gradients = without_frozen(gradients, &self.groups)?;
+        let gradients = without_frozen(gradients, self.groups.at(self.progress.step))?;
         let (clipped, _) = clip.apply(gradients, &self.parameters, &self.units)?;
         Ok(clipped)
     }

@@ -22,7 +22,8 @@ const RECIPE: &str = r#"Recipe(
     name: "tiny", seed: 3, data: Idx(path: "tiny"), augment: [PadCrop(2)],
     model: ResNet(depth: 8, stem: Cifar, width: 4), batch_size: 20, epochs: 2,
     optimizer: Sgd(lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4),
-    tricks: [Warmup(epochs: 1), CosineAnnealing, LabelSmoothing(0.1), NoBiasDecay, ZeroGamma],
+    tricks: [Warmup(epochs: 1), CosineAnnealing, LabelSmoothing(0.1), NoBiasDecay, NoNormDecay,
+        ZeroGamma],
 )"#;
 fn plan(recipe: &str, data: &Dataset) -> Plan {
     Plan::new(&Document::new("tiny.ron", recipe).unwrap(), data.facts()).unwrap()
@@ -101,6 +102,11 @@ fn ends_in_the_same_bytes_wherever_it_was_stopped() {
          GradientAccumulation(micro_batch: 8), BinaryCrossEntropy, \
          WeightAverage(Ema(decay: 0.8, every: Steps(2)))",
     ));
+    stop_and_resume::<f32>(&with(
+        "MomentumSchedule(from: 0.5, to: 0.9, over: Steps(6)), Freeze([\"conv1.*\"]), \
+         Unfreeze(at: Steps(3)), LabelNoise(fraction: 0.2, seed: 1), \
+         ProgressiveResizing(initial_scale: 0.5), TestTimeAugmentation(flip: true, shift: 1)",
+    ));
     stop_and_resume::<f32>(&with("WeightAverage(Swa(from: Steps(2), every: Steps(2)))"));
 }
 
@@ -133,6 +139,9 @@ fn tricks_reach_the_training() {
         "GradientAccumulation(micro_batch: 20)",
         "Lookahead(alpha: 0.5, every: 1000)",
         "Sam(rho: 0.1, every: 1000)",
+        "MomentumSchedule(from: 0.9, to: 0.9, over: Steps(3))",
+        "BiasLr(1)",
+        "TrainTestResolution(train: 12)",
         "WeightAverage(Ema(decay: 0.0))",
         &taught(0.0),
     ] {
@@ -160,6 +169,12 @@ fn tricks_reach_the_training() {
         "Lookahead(alpha: 0.5, every: 2)",
         "Sam(rho: 0.05, every: 2)",
         "BinaryCrossEntropy",
+        "MomentumSchedule(from: 0.1, to: 0.9, over: Steps(6))",
+        "BiasLr(64)",
+        "LayerDecay(0.5)",
+        "Freeze([\"layer1.*\"])",
+        "TrainTestResolution(train: 8)",
+        "ProgressiveResizing(initial_scale: 0.5, delay: 0.5)",
         &format!("InitFrom(\"{checkpoint}\")"),
         &taught(0.5),
     ] {
