@@ -59,6 +59,10 @@
 //! refused. A trick whose settings all have defaults is written bare, as `CosineAnnealing` above.
 //! See [`tricks`] for all of them.
 //!
+//! # Lint
+//!
+//! A plan refuses what cannot be trained; [`lint`] warns of known mistakes in what can.
+//!
 //! # Messages
 //!
 //! Nothing is repaired silently. An [`Error`] says what was found, what was expected, where, and
@@ -74,6 +78,7 @@
 
 mod document;
 mod error;
+pub mod lint;
 mod nearest;
 mod number;
 mod plan;

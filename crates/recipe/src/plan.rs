@@ -15,6 +15,7 @@ use trickbag_schedules::{Clock, Schedule};
 
 use crate::document::Document;
 use crate::error::Error;
+use crate::lint::check_allowed;
 use crate::problem::{Fault, Problem};
 use crate::recipe::Recipe;
 use crate::tricks::{Card, Trick};
@@ -126,6 +127,7 @@ impl Plan {
 
 fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
     check_name(&recipe.name)?;
+    check_allowed(&recipe.allow)?;
     let clock = clock(recipe, facts)?;
     let normalize = recipe.normalize.clone().unwrap_or_else(|| recipe.data.normalize());
     normalize.table(facts.channels).map_err(|error| Problem::Data(error).at("normalize"))?;

@@ -6,6 +6,7 @@
 //! ```text
 //! trickbag run recipes/mnist.ron --set batch_size=64
 //! trickbag explain recipes/mnist.ron
+//! trickbag lint recipes/mnist.ron --deny warnings
 //! trickbag bench step --model resnet20
 //! ```
 //!
@@ -18,6 +19,7 @@ mod device;
 mod failure;
 mod folder;
 mod isa;
+mod lint;
 mod recycler;
 mod run;
 mod screen;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let done = isa::capped(|isa| match &command {
         Command::Run(options) => run::run(options),
         Command::Explain(options) => explain(options),
+        Command::Lint(options) => lint::lint(options),
         Command::Bench(options) => bench::bench(options, isa),
     });
     done.unwrap_or_else(|failure| {
