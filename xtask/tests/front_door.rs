@@ -26,6 +26,8 @@ fn arguments_arrive_as_they_are() {
     check(&["run", "x.ron", "--", "-y"], &[]);
     check(&["run", "--", "-x.ron"], &[]);
     check(&["explain", "x.ron", "--help"], &[]);
+    check(&["lint", "x.ron", "--deny", "warnings"], &[]);
+    check(&["lint", "--rules"], &[]);
     check(&["bench"], &[]);
     check(&["bench", "step", "--model", "resnet20", "--json"], &[]);
     check(&["bench", "infer", "--batch", "1", "compare"], &[]);
@@ -56,7 +58,14 @@ fn help_lists_the_tasks() {
         assert!(text.contains(expected), "{given:?}: {text}");
         assert_eq!(output.status.code(), Some(exit_code), "{given:?}");
     };
-    for task in ["  run RECIPE", "  explain RECIPE", "  bench step", "  bench compare", "  ci "] {
+    for task in [
+        "  run RECIPE",
+        "  explain RECIPE",
+        "  lint RECIPE",
+        "  bench step",
+        "  bench compare",
+        "  ci ",
+    ] {
         check(&[], 0, task);
         check(&["--help"], 0, task);
         check(&["train"], 2, task);

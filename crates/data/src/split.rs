@@ -77,6 +77,11 @@ impl Split {
         }
     }
 
+    /// Whether all images are in memory as [`Split::image`] gives them.
+    pub fn is_decoded(&self) -> bool {
+        !self.decodes(View::Fitted)
+    }
+
     /// Whether `view` has to be decoded each time it is asked for.
     pub(crate) fn decodes(&self, view: View) -> bool {
         match &self.images {

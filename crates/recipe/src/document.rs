@@ -159,7 +159,8 @@ impl Document {
         Error::new(*fault.problem, self.place(&fault.at), also)
     }
 
-    fn place(&self, path: &str) -> Place {
+    /// Where the value at `path` stands, or what holds it where it is left out.
+    pub(crate) fn place(&self, path: &str) -> Place {
         let Some(path) = Path::parse(path) else { return Place::File(self.origin.clone()) };
         match self.overrides.iter().rfind(|set| path.is_within(&set.path)) {
             Some(set) => Place::Override(set.assignment.clone()),

@@ -92,7 +92,7 @@ pub struct Line {
 }
 
 impl Place {
-    fn line(&self) -> Option<&Line> {
+    pub(crate) fn line(&self) -> Option<&Line> {
         match self {
             Self::Line(line) => Some(line),
             Self::File(_) | Self::Override(_) => None,
@@ -113,7 +113,13 @@ impl fmt::Display for Place {
 }
 
 impl Line {
-    fn excerpt(&self, f: &mut fmt::Formatter<'_>, margin: usize, mark: &str) -> fmt::Result {
+    /// The line with `mark` under the part, and its number in a margin of so many characters.
+    pub(crate) fn excerpt(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        margin: usize,
+        mark: &str,
+    ) -> fmt::Result {
         let before = self.text.chars().take(self.column - 1);
         let indent: String = before.map(|c| if c == '\t' { c } else { ' ' }).collect();
         write!(f, "\n{:margin$} | {}", self.number, self.text)?;

@@ -60,6 +60,10 @@
 //! refused. A trick whose settings all have defaults is written bare, as `CosineAnnealing` above.
 //! [`tricks::card`] has a page on each: what it does, what it is worth, and when it hurts.
 //!
+//! # Lint
+//!
+//! A plan refuses what cannot be trained; [`lint`] warns of known mistakes in what can.
+//!
 //! # Messages
 //!
 //! Nothing is repaired silently. An [`Error`] says what was found, what was expected, where, and
@@ -75,6 +79,7 @@
 
 mod document;
 mod error;
+pub mod lint;
 mod nearest;
 mod number;
 mod paragraph;

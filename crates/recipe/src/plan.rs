@@ -28,6 +28,7 @@ use trickbag_schedules::Schedule;
 
 use crate::document::Document;
 use crate::error::Error;
+use crate::lint::check_allowed;
 use crate::problem::{Fault, Problem};
 use crate::recipe::Recipe;
 use crate::tricks::{Card, Trick};
@@ -174,6 +175,7 @@ impl Plan {
 
 fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
     check_name(&recipe.name)?;
+    check_allowed(&recipe.allow)?;
     let mut draft = Draft::baseline(recipe, *facts)?;
     draft.normalize.table(facts.channels).map_err(|error| Problem::Data(error).at("normalize"))?;
     check_augment(&recipe.augment, facts)?;

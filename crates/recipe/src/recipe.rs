@@ -9,6 +9,7 @@ use trickbag_data::{Augment, Normalize, Source};
 use trickbag_models::Architecture;
 use trickbag_optim::Optimizer;
 
+use crate::lint::Allow;
 use crate::tricks::Trick;
 
 /// A recipe as it is written: nothing in it has been resolved or checked against the data.
@@ -44,13 +45,18 @@ pub struct Recipe {
     /// What is added to the baseline. The order has no meaning.
     #[serde(default)]
     pub tricks: Vec<Trick>,
+    /// Lint rules that do not apply, each with its reason. They change nothing in a training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Allow>,
 }
 
 impl Recipe {
     /// SHA-256 of the canonical text in hexadecimal: the same for recipes that say the same,
-    /// whatever their comments, white space, order of fields and tricks, and spelled-out defaults.
+    /// whatever their comments, white space, order of fields and tricks, spelled-out defaults, and
+    /// `allow`.
     pub fn hash(&self) -> String {
-        Sha256::digest(self.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
+        let trained = Self { allow: Vec::new(), ..self.clone() };
+        Sha256::digest(trained.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

@@ -19,13 +19,19 @@ const TRICKS: [&str; 7] = [
     "LinearScaling(base_batch: 128)",
 ];
 
-const RECIPES: &str = "../../recipes";
+const RECIPES: &str = "recipes";
+
+/// Where people start the program: recipes name other recipes by paths from there.
+fn go_to_root() {
+    std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).unwrap();
+}
 
 fn recipes() -> Vec<Document> {
     paths().into_iter().map(|path| Document::read(path).unwrap()).collect()
 }
 
 fn paths() -> Vec<PathBuf> {
+    go_to_root();
     let mut paths = Vec::new();
     collect(Path::new(RECIPES), &mut paths);
     paths.sort();
@@ -80,6 +86,7 @@ const LADDERS: [&str; 6] = [
 /// adds: they must be what its name says.
 #[test]
 fn rungs_of_ladders_differ_by_what_their_names_say() {
+    go_to_root();
     let mut changes = String::new();
     for ladder in LADDERS {
         let mut paths = Vec::new();

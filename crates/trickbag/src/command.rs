@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, ValueEnum};
 use trickbag_recipe::Document;
 
 use crate::bench::Bench;
@@ -17,6 +17,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Print what a recipe resolves to, or the method card of a trick.
     Explain(Explain),
+    /// Report known mistakes in a recipe.
+    Lint(Lint),
     /// Time whole steps on random images.
     #[command(subcommand)]
     Bench(Bench),
@@ -60,6 +62,28 @@ pub(crate) struct Explain {
     /// List all tricks.
     #[arg(long, exclusive = true)]
     pub(crate) tricks: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lint {
+    #[command(flatten)]
+    pub(crate) recipe: Option<RecipeFile>,
+    /// End with exit code 1 if there is such a finding.
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) deny: Option<Deny>,
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print all rules, with their reasons and sources, as Markdown.
+    #[arg(long, exclusive = true, required_unless_present = "recipe")]
+    pub(crate) rules: bool,
+}
+
+/// Findings that are not let pass.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Deny {
+    /// Warnings, but not notes.
+    Warnings,
 }
 
 #[derive(Debug, Args)]

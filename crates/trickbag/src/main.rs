@@ -7,6 +7,7 @@
 //! trickbag run recipes/mnist.ron --set batch_size=64
 //! trickbag explain recipes/mnist.ron
 //! trickbag explain Warmup
+//! trickbag lint recipes/mnist.ron --deny warnings
 //! trickbag bench step --model resnet20
 //! ```
 //!
@@ -20,6 +21,7 @@ mod explain;
 mod failure;
 mod folder;
 mod isa;
+mod lint;
 mod recycler;
 mod run;
 mod screen;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
     let done = isa::capped(|isa| match &command {
         Command::Run(options) => run::run(options),
         Command::Explain(options) => explain::explain(options, isa),
+        Command::Lint(options) => lint::lint(options),
         Command::Bench(options) => bench::bench(options, isa),
     });
     done.unwrap_or_else(|failure| {

@@ -39,7 +39,8 @@ pub struct Warmup {
 const LENGTHS: &[&str] = &["epochs", "steps", "fraction"];
 
 impl Warmup {
-    fn duration(&self) -> Result<(Duration, &'static str), Fault> {
+    /// The length, and the field that gives it.
+    pub(crate) fn duration(&self) -> Result<(Duration, &'static str), Fault> {
         let given: Vec<_> = [
             self.epochs.map(|epochs| (Duration::Epochs(epochs), "epochs")),
             self.steps.map(|steps| (Duration::Steps(steps), "steps")),
