@@ -26,6 +26,9 @@ fn arguments_arrive_as_they_are() {
     check(&["run", "x.ron", "--", "-y"], &[]);
     check(&["run", "--", "-x.ron"], &[]);
     check(&["explain", "x.ron", "--help"], &[]);
+    check(&["ablate", "x.ron", "--mode", "each", "--seeds", "5"], &[]);
+    check(&["lr-find", "x.ron", "--steps", "50"], &[]);
+    check(&["compare", "runs/x/1", "runs/x/2", "--csv", "all.csv"], &[]);
     check(&["bench"], &[]);
     check(&["bench", "step", "--model", "resnet20", "--json"], &[]);
     check(&["bench", "infer", "--batch", "1", "compare"], &[]);
@@ -35,6 +38,7 @@ fn arguments_arrive_as_they_are() {
     check(&["run", "cuda.ron"], &[]);
     check(&["run", "x.ron", "--device", "cuda"], &["--features", "cuda"]);
     check(&["run", "--device=cuda:1", "x.ron"], &["--features", "cuda"]);
+    check(&["ablate", "x.ron", "--device", "cuda"], &["--features", "cuda"]);
     check(&["explain", "--device", "cuda:0", "x.ron"], &["--features", "cuda"]);
 }
 
@@ -56,7 +60,16 @@ fn help_lists_the_tasks() {
         assert!(text.contains(expected), "{given:?}: {text}");
         assert_eq!(output.status.code(), Some(exit_code), "{given:?}");
     };
-    for task in ["  run RECIPE", "  explain RECIPE", "  bench step", "  bench compare", "  ci "] {
+    for task in [
+        "  run RECIPE",
+        "  explain RECIPE",
+        "  ablate RECIPE",
+        "  lr-find RECIPE",
+        "  compare RUN",
+        "  bench step",
+        "  bench compare",
+        "  ci ",
+    ] {
         check(&[], 0, task);
         check(&["--help"], 0, task);
         check(&["train"], 2, task);

@@ -106,17 +106,8 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         stop: &AtomicBool,
         watch: &mut dyn FnMut(&Record) -> Result<(), trickbag_report::Error>,
     ) -> Result<Outcome, Error> {
-        self.check(data)?;
+        let loading = self.prepare(data)?;
         let plan = self.plan;
-        let loading = Loading {
-            seed: plan.seed,
-            batch_size: plan.batch_size,
-            size: [plan.facts.height, plan.facts.width],
-            order: plan.order,
-            augment: plan.augment.clone(),
-            normalize: plan.normalize.clone(),
-        };
-        self.whiten(data, &loading)?;
         while self.progress.step < plan.total_steps {
             let epoch = self.progress.step / plan.steps_per_epoch;
             let done = (self.progress.step % plan.steps_per_epoch) as usize;
@@ -141,6 +132,29 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         Ok(Outcome::Finished)
     }
 
+    /// Makes ready for the next update, and says how batches are loaded for it: sees that the data set
+    /// is the planned one, and computes what the network takes from images before its first step.
+    ///
+    /// [`run`](Self::run) does this; it is for who calls [`update`](Self::update).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherData`] and unreadable images.
+    pub fn prepare(&mut self, data: &Dataset) -> Result<Loading, Error> {
+        self.check(data)?;
+        let plan = self.plan;
+        let loading = Loading {
+            seed: plan.seed,
+            batch_size: plan.batch_size,
+            size: [plan.facts.height, plan.facts.width],
+            order: plan.order,
+            augment: plan.augment.clone(),
+            normalize: plan.normalize.clone(),
+        };
+        self.whiten(data, &loading)?;
+        Ok(loading)
+    }
+
     /// Computes the filter of a whitening layer from training images as they are.
     fn whiten(&mut self, data: &Dataset, loading: &Loading) -> Result<(), Error> {
         let network = &self.plan.network;
@@ -161,8 +175,13 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         Ok(network.whiten(&mut self.parameters, &images, shape, &self.dev)?)
     }
 
-    /// One update of the parameters; its loss and accuracy go into the epoch's score.
-    fn update(&mut self, batch: Batch) -> Result<f32, Error> {
+    /// One update of the parameters, at the plan's learning rate of this step; the mean loss of the
+    /// batch before it. Loss and accuracy also go into the epoch's score.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Diverged`], which leaves the parameters as they were, and a failing device.
+    pub fn update(&mut self, batch: Batch) -> Result<f32, Error> {
         let plan = self.plan;
         let learning_rate = plan.learning_rate.at(self.progress.step);
         let labels = batch.labels.clone();

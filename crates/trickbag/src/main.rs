@@ -5,6 +5,9 @@
 //!
 //! ```text
 //! trickbag run recipes/mnist.ron --set batch_size=64
+//! trickbag ablate recipes/mnist.ron --mode leave-one-out --seeds 5
+//! trickbag lr-find recipes/mnist.ron
+//! trickbag compare runs/mnist/1 runs/mnist/2
 //! trickbag explain recipes/mnist.ron
 //! trickbag bench step --model resnet20
 //! ```
@@ -12,16 +15,20 @@
 //! `TRICKBAG_ISA` in the environment names the best instruction set that may be used.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program speaks to its user
 
+mod ablate;
 mod bench;
 mod command;
+mod compare;
 mod device;
 mod failure;
 mod folder;
 mod isa;
+mod lr_find;
 mod recycler;
 mod run;
 mod screen;
 mod signal;
+mod training;
 
 use std::process::ExitCode;
 
@@ -38,6 +45,9 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let done = isa::capped(|isa| match &command {
         Command::Run(options) => run::run(options),
+        Command::Ablate(options) => ablate::ablate(options),
+        Command::LrFind(options) => lr_find::lr_find(options),
+        Command::Compare(options) => compare::compare(options),
         Command::Explain(options) => explain(options),
         Command::Bench(options) => bench::bench(options, isa),
     });
