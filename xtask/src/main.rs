@@ -24,6 +24,9 @@ Usage: cargo xtask TASK [ARGUMENTS]
   run RECIPE [FLAGS]      train a recipe, for instance recipes/mnist.ron; flags: run --help
   explain RECIPE [FLAGS]  print what a recipe resolves to; flags: explain --help
   lint RECIPE [FLAGS]     report known mistakes in a recipe; flags: lint --help
+  ablate RECIPE [FLAGS]   measure what each trick of a recipe is worth; flags: ablate --help
+  lr-find RECIPE [FLAGS]  find a learning rate for a recipe; flags: lr-find --help
+  compare RUN... [FLAGS]  show runs beside each other; flags: compare --help
   bench step [FLAGS]      time training steps; flags: bench step --help
   bench infer [FLAGS]     time forward passes; flags: bench infer --help
   bench compare [FLAGS]   time PyTorch beside them; flags: bench compare --help
@@ -44,7 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
         "bench" if passed.first().is_some_and(|what| what == "compare") => {
             return compare::compare(&passed[1..]);
         }
-        name @ ("run" | "explain" | "lint" | "bench") => {
+        name @ ("run" | "explain" | "lint" | "ablate" | "lr-find" | "compare" | "bench") => {
             return become_command(trickbag(name, &passed)?);
         }
         "ci" => return become_command(Command::new(workspace_root()?.join(".ci/run"))),

@@ -28,6 +28,9 @@ fn arguments_arrive_as_they_are() {
     check(&["explain", "x.ron", "--help"], &[]);
     check(&["lint", "x.ron", "--deny", "warnings"], &[]);
     check(&["lint", "--rules"], &[]);
+    check(&["ablate", "x.ron", "--mode", "each", "--seeds", "5"], &[]);
+    check(&["lr-find", "x.ron", "--steps", "50"], &[]);
+    check(&["compare", "runs/x/1", "runs/x/2", "--csv", "all.csv"], &[]);
     check(&["bench"], &[]);
     check(&["bench", "step", "--model", "resnet20", "--json"], &[]);
     check(&["bench", "infer", "--batch", "1", "compare"], &[]);
@@ -37,6 +40,7 @@ fn arguments_arrive_as_they_are() {
     check(&["run", "cuda.ron"], &[]);
     check(&["run", "x.ron", "--device", "cuda"], &["--features", "cuda"]);
     check(&["run", "--device=cuda:1", "x.ron"], &["--features", "cuda"]);
+    check(&["ablate", "x.ron", "--device", "cuda"], &["--features", "cuda"]);
     check(&["explain", "--device", "cuda:0", "x.ron"], &["--features", "cuda"]);
 }
 
@@ -62,6 +66,9 @@ fn help_lists_the_tasks() {
         "  run RECIPE",
         "  explain RECIPE",
         "  lint RECIPE",
+        "  ablate RECIPE",
+        "  lr-find RECIPE",
+        "  compare RUN",
         "  bench step",
         "  bench compare",
         "  ci ",

@@ -23,9 +23,9 @@ use std::sync::Arc;
 /// assert_eq!(seen, dataset.facts().val_len);
 /// # Ok::<(), trickbag_data::Error>(())
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dataset {
-    skipped: OddFiles,
+    skipped: Arc<OddFiles>,
     facts: Facts,
     class_names: Vec<String>,
     train: Arc<Split>,
@@ -185,11 +185,11 @@ impl Dataset {
         let (train_len, val_len) = (train.len(), val.len());
         let facts = Facts { train_len, val_len, classes, height, width, channels };
         let (train, val) = (Arc::new(train), Arc::new(val));
-        Ok(Self { skipped: OddFiles::default(), facts, class_names, train, val })
+        Ok(Self { skipped: Arc::default(), facts, class_names, train, val })
     }
 
     /// Remembers which files were left out.
     pub(crate) fn with_skipped(self, skipped: OddFiles) -> Self {
-        Self { skipped, ..self }
+        Self { skipped: Arc::new(skipped), ..self }
     }
 }

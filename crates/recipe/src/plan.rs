@@ -17,7 +17,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use trickbag_data::{
-    Augment, Facts, LabelNoise, Normalize, Order, ProgressiveResizing, Source, Subset, View,
+    Augment, Dataset, Facts, LabelNoise, Normalize, Order, ProgressiveResizing, Source, Subset,
+    View,
 };
 use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::{Architecture, Network, Update, ZeroGamma};
@@ -170,6 +171,23 @@ impl Plan {
     /// contradict each other, each with the line or the override that says so.
     pub fn new(document: &Document, facts: &Facts) -> Result<Self, Error> {
         resolved(document.recipe(), facts).map_err(|fault| document.error(fault))
+    }
+
+    /// The images that the plan trains on: `whole` without those that `subset` leaves out, and with
+    /// the wrong labels of `label_noise`.
+    ///
+    /// # Errors
+    ///
+    /// A subset that leaves a class without images.
+    pub fn dataset(&self, whole: &Dataset) -> Result<Dataset, trickbag_data::Error> {
+        let mut dataset = whole.clone();
+        if let Some(subset) = &self.subset {
+            dataset = dataset.subset(subset)?;
+        }
+        match &self.label_noise {
+            Some(noise) => dataset.with_label_noise(noise),
+            None => Ok(dataset),
+        }
     }
 }
 

@@ -10,6 +10,10 @@
 //! - [`Summary`] is the result of a whole run, computed from its records, so that it is the same
 //!   for an unbroken run and for one that was stopped and resumed.
 //! - [`progress_line`], [`epoch_line`] and [`result_page`] are plain text.
+//! - [`Ablation`] is the table of a recipe's variants over seeds, with its text and its files, and
+//!   [`Sample`] the statistics in it.
+//! - [`comparison_page`] puts runs beside each other, [`Sweep`] finds a learning rate, and [`plot`]
+//!   draws curves for both.
 //! - [`peak_rss`] is the process's peak memory.
 //!
 //! Conventions: accuracies are fractions from 0 to 1, losses are means per sample, times are
@@ -54,22 +58,38 @@
 //! # }
 //! ```
 
+mod ablation;
 mod atomic_file;
+mod comparison;
+mod divergence;
 mod error;
+mod json_file;
 mod line;
 mod memory;
 mod metrics_file;
 mod number;
 mod page;
+mod plot;
 mod quantity;
 mod record;
+mod statistics;
 mod summary;
+mod sweep;
+mod table;
 
+pub use ablation::{
+    Ablation, AblationRow, AblationRun, Ending, Variant, VariantRun, ablation_csv, ablation_page,
+};
 pub use atomic_file::write_atomic;
+pub use comparison::{ComparedRun, comparison_csv, comparison_page};
+pub use divergence::Divergence;
 pub use error::Error;
 pub use line::{Progress, epoch_line, progress_line};
 pub use memory::peak_rss;
 pub use metrics_file::{MetricsFile, read};
 pub use page::result_page;
+pub use plot::{Axis, Curve, plot};
 pub use record::{EpochRecord, Record, StepRecord};
+pub use statistics::{Difference, Sample};
 pub use summary::{RunFacts, Summary};
+pub use sweep::{Sweep, SweepPoint, sweep_rates};

@@ -40,7 +40,7 @@ pub fn progress_line(progress: &Progress) -> String {
     let [epoch, step] = [part(record.epoch, *epochs), part(record.step, *steps)];
     let [loss, top1] = [loss(record.loss), record.top1.map_or("-".into(), quantity::percent)];
     let speed = speed(record.images_per_second);
-    let rate = quantity::learning_rate(record.learning_rate);
+    let rate = quantity::four_digits(record.learning_rate);
     let left = quantity::duration(*time_left);
     format!(
         "epoch {epoch}  step {step}  {speed}  loss {loss}  top1 {top1:>8}  lr {rate:<8}  left {left}"
@@ -73,7 +73,7 @@ pub fn epoch_line(record: &EpochRecord, epochs: u64) -> String {
     let epoch = part(record.epoch, epochs);
     let [train_loss, val_loss] = [record.train_loss, record.val_loss].map(loss);
     let [train_top1, val_top1] = [record.train_top1, record.val_top1].map(quantity::percent);
-    let rate = quantity::learning_rate(record.learning_rate);
+    let rate = quantity::four_digits(record.learning_rate);
     let [speed, time] = [speed(record.images_per_second), quantity::seconds(record.seconds)];
     format!(
         "epoch {epoch}  train: loss {train_loss}  top1 {train_top1:>8}  \

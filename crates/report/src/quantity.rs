@@ -55,10 +55,10 @@ pub(crate) fn loss(loss: f64) -> String {
     }
 }
 
-/// A learning rate to four significant digits, as `0.1`, `0.003133` or `1e-7`.
-pub(crate) fn learning_rate(rate: f64) -> String {
-    let digits = format!("{rate:.3e}");
-    let rounded: f64 = digits.parse().unwrap_or(rate);
+/// A number to four significant digits, as `0.1`, `0.003133` or `1e-7`.
+pub(crate) fn four_digits(value: f64) -> String {
+    let digits = format!("{value:.3e}");
+    let rounded: f64 = digits.parse().unwrap_or(value);
     if rounded != 0.0 && rounded.abs() < 1e-4 {
         format!("{rounded:e}")
     } else {
@@ -104,9 +104,9 @@ mod tests {
         check(loss(f64::NAN), "NaN");
         check(loss(f64::INFINITY), "inf");
 
-        check(learning_rate(0.1), "0.1");
-        check(learning_rate(0.4 * 49.0 / 6255.0), "0.003133");
-        check(learning_rate(1e-7), "1e-7");
-        check(learning_rate(0.0), "0");
+        check(four_digits(0.1), "0.1");
+        check(four_digits(0.4 * 49.0 / 6255.0), "0.003133");
+        check(four_digits(1e-7), "1e-7");
+        check(four_digits(0.0), "0");
     }
 }

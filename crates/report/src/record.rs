@@ -21,6 +21,14 @@ impl Record {
             Record::Epoch(record) => record.step,
         }
     }
+
+    /// The record of an epoch, if it is one.
+    pub fn epoch(&self) -> Option<&EpochRecord> {
+        match self {
+            Record::Epoch(epoch) => Some(epoch),
+            Record::Step(_) => None,
+        }
+    }
 }
 
 /// What one update gave.

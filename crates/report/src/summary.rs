@@ -1,8 +1,8 @@
 //! `summary.json`: what a whole run came to.
 
-use crate::{EpochRecord, Error, Record, number, write_atomic};
+use crate::{EpochRecord, Error, Record, json_file, number};
 use serde::{Deserialize, Serialize};
-use std::{fs, path::Path};
+use std::path::Path;
 
 /// The result of a run, as written to `summary.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,12 +68,11 @@ impl Summary {
         records: &[Record],
         peak_rss_bytes: Option<u64>,
     ) -> Result<Self, Error> {
-        let epochs: Vec<&EpochRecord> = records.iter().filter_map(epoch).collect();
-        let (Some(last), Some(best)) = (epochs.last(), best(&epochs)) else {
+        let epochs: Vec<EpochRecord> = records.iter().filter_map(Record::epoch).cloned().collect();
+        let Some(Totals { last, best, train_seconds, images_per_second }) = Totals::of(&epochs)
+        else {
             return Err(Error::NoEpoch { records: records.len() });
         };
-        let train_seconds = epochs.iter().map(|epoch| epoch.seconds).sum();
-        let images: f64 = epochs.iter().map(|epoch| epoch.images_per_second * epoch.seconds).sum();
         Ok(Self {
             run,
             top1: last.val_top1,
@@ -82,7 +81,7 @@ impl Summary {
             best_epoch: best.epoch,
             epochs: last.epoch,
             train_seconds,
-            images_per_second: images / train_seconds,
+            images_per_second,
             peak_rss_bytes,
         })
     }
@@ -92,10 +91,7 @@ impl Summary {
     /// # Errors
     /// [`Error::Write`]; an earlier summary is then still there.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let mut text = serde_json::to_string_pretty(self)
-            .map_err(|reason| Error::Write { path: path.into(), reason: reason.into() })?;
-        text.push('\n');
-        write_atomic(path, text.as_bytes())
+        json_file::write(path, self)
     }
 
     /// Reads a summary.
@@ -103,27 +99,32 @@ impl Summary {
     /// # Errors
     /// [`Error::Read`], or [`Error::Malformed`] with the line.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = fs::read(path).map_err(|reason| Error::Read { path: path.into(), reason })?;
-        serde_json::from_slice(&bytes).map_err(|reason| Error::Malformed {
-            path: path.into(),
-            line: reason.line(),
-            reason,
+        json_file::read(path)
+    }
+}
+
+/// What a run's epochs come to together.
+pub(crate) struct Totals<'a> {
+    pub(crate) last: &'a EpochRecord,
+    /// The first epoch of the highest validation accuracy.
+    pub(crate) best: &'a EpochRecord,
+    pub(crate) train_seconds: f64,
+    pub(crate) images_per_second: f64,
+}
+
+impl<'a> Totals<'a> {
+    pub(crate) fn of(epochs: &'a [EpochRecord]) -> Option<Self> {
+        let better = |best: &'a EpochRecord, epoch| {
+            let epoch: &EpochRecord = epoch;
+            if epoch.val_top1 > best.val_top1 { epoch } else { best }
+        };
+        let train_seconds = epochs.iter().map(|epoch| epoch.seconds).sum();
+        let images: f64 = epochs.iter().map(|epoch| epoch.images_per_second * epoch.seconds).sum();
+        Some(Self {
+            last: epochs.last()?,
+            best: epochs.iter().reduce(better)?,
+            train_seconds,
+            images_per_second: images / train_seconds,
         })
     }
-}
-
-fn epoch(record: &Record) -> Option<&EpochRecord> {
-    match record {
-        Record::Epoch(epoch) => Some(epoch),
-        Record::Step(_) => None,
-    }
-}
-
-/// The first epoch of the highest validation accuracy.
-fn best<'a>(epochs: &[&'a EpochRecord]) -> Option<&'a EpochRecord> {
-    epochs.iter().copied().reduce(
-        |best, epoch| {
-            if epoch.val_top1 > best.val_top1 { epoch } else { best }
-        },
-    )
 }

@@ -143,9 +143,8 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         stop: &AtomicBool,
         watch: &mut dyn FnMut(&Record) -> Result<(), trickbag_report::Error>,
     ) -> Result<Outcome, Error> {
-        self.check(data)?;
+        self.prepare(data)?;
         let plan = self.plan;
-        self.whiten(data)?;
         while self.progress.step < plan.total_steps {
             let epoch = self.progress.step / plan.steps_per_epoch;
             let done = (self.progress.step % plan.steps_per_epoch) as usize;
@@ -172,7 +171,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
     }
 
     /// How the images of an epoch are loaded.
-    pub(crate) fn loading(&self, epoch: u64) -> Loading {
+    pub fn loading(&self, epoch: u64) -> Loading {
         let plan = self.plan;
         let resizing = plan.progressive_resizing;
         let size = resizing.map(|by| by.size(plan.train_size, epoch, plan.epochs));
@@ -184,6 +183,19 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             augment: plan.augment.clone(),
             normalize: plan.normalize.clone(),
         }
+    }
+
+    /// Makes ready for the next update: sees that the data set is the planned one, and computes what
+    /// the network takes from images before its first step.
+    ///
+    /// [`run`](Self::run) does this; it is for who calls [`update`](Self::update).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OtherData`] and unreadable images.
+    pub fn prepare(&mut self, data: &Dataset) -> Result<(), Error> {
+        self.check(data)?;
+        self.whiten(data)
     }
 
     /// Computes the filter of a whitening layer from training images as they are.

@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, ValueEnum};
 use trickbag_recipe::Document;
 
+use crate::ablate::Ablate;
 use crate::bench::Bench;
+use crate::compare::Compare;
 use crate::device::DeviceName;
 use crate::failure::{Failure, Input};
+use crate::lr_find::LrFind;
+use crate::run::compute_with;
+use crate::screen::Verbosity;
+use crate::training::Machine;
 
 /// Train image classifiers from declarative recipes.
 #[derive(Debug, Parser)]
@@ -15,6 +21,12 @@ use crate::failure::{Failure, Input};
 pub(crate) enum Command {
     /// Train a recipe to the end.
     Run(Run),
+    /// Measure what each trick of a recipe is worth.
+    Ablate(Ablate),
+    /// Find a learning rate: let it rise until the loss does.
+    LrFind(LrFind),
+    /// Show runs beside each other: settings, results and curves.
+    Compare(Compare),
     /// Print what a recipe resolves to, or the method card of a trick.
     Explain(Explain),
     /// Report known mistakes in a recipe.
@@ -28,21 +40,48 @@ pub(crate) enum Command {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) recipe: RecipeFile,
-    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    pub(crate) device: DeviceName,
-    /// Threads that compute; all processors when left out. They change speed, never results.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) threads: Option<u16>,
-    /// Folder that holds the runs, each in `<recipe>/<number>`.
-    #[arg(long, default_value = "runs", value_name = "FOLDER")]
-    pub(crate) runs: PathBuf,
+    #[command(flatten)]
+    pub(crate) training: TrainingFlags,
     /// Go on with run N of this recipe, or with the latest one.
     #[arg(long, value_name = "N", num_args = 0..=1, conflicts_with = "set")]
     pub(crate) resume: Option<Option<u32>>,
+}
+
+/// What all commands take that train.
+#[derive(Debug, Args)]
+pub(crate) struct TrainingFlags {
+    #[command(flatten)]
+    pub(crate) machine: MachineFlags,
+    /// Folder that holds the runs, each in `<recipe>/<number>`.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub(crate) runs: PathBuf,
     /// Print the result only.
     #[arg(long, short)]
-    pub(crate) quiet: bool,
+    quiet: bool,
+}
+
+/// On what to compute.
+#[derive(Debug, Args)]
+pub(crate) struct MachineFlags {
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    device: DeviceName,
+    /// Threads that compute; all processors when left out. They change speed, never results.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+impl TrainingFlags {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        if self.quiet { Verbosity::Quiet } else { Verbosity::Normal }
+    }
+}
+
+impl MachineFlags {
+    /// Has the threads compute from here on.
+    pub(crate) fn prepare(&self) -> Result<Machine, Failure> {
+        Ok(Machine { device: self.device, threads: compute_with(self.threads)? })
+    }
 }
 
 #[derive(Debug, Args)]

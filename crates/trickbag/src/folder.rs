@@ -1,10 +1,11 @@
 //! The folder of one run: what lies where, and which numbers are taken.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use trickbag_report::{Divergence, Ending, RunFacts, Summary};
 use trickbag_trainer::LAST;
 
 /// `<runs>/<recipe>/<number>`.
@@ -49,6 +50,42 @@ impl RunFolder {
         }
     }
 
+    /// The folder of a run that lies somewhere else, or nothing of the kind.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// The folders of all runs of a recipe, in the order of their numbers.
+    pub(crate) fn all(recipe: &Path) -> Vec<Self> {
+        let mut numbers = numbers(recipe).unwrap_or_default();
+        numbers.sort();
+        numbers.into_iter().map(|number| Self(recipe.join(number.to_string()))).collect()
+    }
+
+    /// What was run here and how it ended, if it has ended.
+    pub(crate) fn ended(&self) -> Option<(RunFacts, Ending)> {
+        if let Ok(summary) = Summary::read(&self.summary()) {
+            return Some((summary.run, Ending::Finished));
+        }
+        let divergence = Divergence::read(&self.divergence()).ok()?;
+        Some((divergence.run, Ending::Diverged(divergence.step)))
+    }
+
+    /// Keeps other processes from training this run until the result is dropped or the process ends.
+    pub(crate) fn lock(&self) -> anyhow::Result<File> {
+        let path = self.0.join("lock");
+        let file =
+            File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(anyhow!(
+                "another process is training the run in {}: let it end, or stop it",
+                self.0.display()
+            )),
+            // Some network file systems cannot lock; runs there are as safe as without.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -74,6 +111,11 @@ impl RunFolder {
 
     pub(crate) fn summary(&self) -> PathBuf {
         self.0.join("summary.json")
+    }
+
+    /// What a run leaves that diverged.
+    pub(crate) fn divergence(&self) -> PathBuf {
+        self.0.join("diverged.json")
     }
 
     pub(crate) fn checkpoints(&self) -> PathBuf {

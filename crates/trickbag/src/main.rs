@@ -5,6 +5,9 @@
 //!
 //! ```text
 //! trickbag run recipes/mnist.ron --set batch_size=64
+//! trickbag ablate recipes/mnist.ron --mode leave-one-out --seeds 5
+//! trickbag lr-find recipes/mnist.ron
+//! trickbag compare runs/mnist/1 runs/mnist/2
 //! trickbag explain recipes/mnist.ron
 //! trickbag explain Warmup
 //! trickbag lint recipes/mnist.ron --deny warnings
@@ -14,18 +17,23 @@
 //! `TRICKBAG_ISA` in the environment names the best instruction set that may be used.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program speaks to its user
 
+mod ablate;
 mod bench;
 mod command;
+mod compare;
 mod device;
 mod explain;
 mod failure;
 mod folder;
 mod isa;
 mod lint;
+mod lr_find;
 mod recycler;
 mod run;
 mod screen;
 mod signal;
+mod training;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -41,6 +49,9 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let done = isa::capped(|isa| match &command {
         Command::Run(options) => run::run(options),
+        Command::Ablate(options) => ablate::ablate(options),
+        Command::LrFind(options) => lr_find::lr_find(options),
+        Command::Compare(options) => compare::compare(options),
         Command::Explain(options) => explain::explain(options, isa),
         Command::Lint(options) => lint::lint(options),
         Command::Bench(options) => bench::bench(options, isa),

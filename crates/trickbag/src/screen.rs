@@ -50,10 +50,13 @@ impl Screen {
                 self.bar.set_position(step.step);
                 self.bar.set_message(progress_line(&progress));
             }
-            Record::Epoch(epoch) if self.verbosity == Verbosity::Normal => {
-                self.bar.suspend(|| eprintln!("{}", epoch_line(epoch, self.epochs)));
-            }
-            Record::Epoch(_) => {}
+            Record::Epoch(epoch) => self.say(&epoch_line(epoch, self.epochs)),
+        }
+    }
+
+    pub(crate) fn say(&self, text: &str) {
+        if self.verbosity == Verbosity::Normal {
+            self.bar.suspend(|| eprintln!("{text}"));
         }
     }
 

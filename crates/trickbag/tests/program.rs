@@ -1,12 +1,12 @@
 //! The program as a user meets it: what it makes of bad input, of being killed, and of success.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+mod place;
 
-use tempfile::TempDir;
+use std::fs;
+use std::process::{Command, Stdio};
+
+use place::{Place, stderr, wait_for};
 
 const RECIPE: &str = r#"Recipe(
     name: "tiny", seed: 3, data: Idx(path: "digits"), augment: [PadCrop(2)],
@@ -17,51 +17,6 @@ const RECIPE: &str = r#"Recipe(
 
 /// Updates of an epoch of [`RECIPE`], each of which gives a record, as does the epoch's end.
 const STEPS: usize = 100;
-
-/// A folder with `tiny.ron` and small images in it, where the program runs.
-struct Place(TempDir);
-
-impl Place {
-    fn new(recipe: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("tiny.ron"), recipe).unwrap();
-        let place = Self(folder);
-        fs::create_dir(place.path("digits")).unwrap();
-        for (split, count) in [("train", 20 * STEPS as u32), ("t10k", 30)] {
-            let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 26) as u8;
-            let images = (0..count * 144).map(|i| pixel(i) + 60 * (i / 144 % 3) as u8);
-            place.write_idx(&format!("{split}-images-idx3-ubyte"), &[count, 12, 12], images);
-            let labels = (0..count).map(|i| (i % 3) as u8);
-            place.write_idx(&format!("{split}-labels-idx1-ubyte"), &[count], labels);
-        }
-        place
-    }
-
-    fn write_idx(&self, name: &str, sizes: &[u32], values: impl Iterator<Item = u8>) {
-        let mut bytes = vec![0, 0, 8, sizes.len() as u8];
-        bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
-        bytes.extend(values);
-        fs::write(self.path("digits").join(name), bytes).unwrap();
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_trickbag"));
-        command.current_dir(self.0.path()).args(arguments);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(&[&["run", "tiny.ron"], arguments].concat()).output().unwrap()
-    }
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 /// Runs `recipe` and expects exit code `code` and each of `said` in the message.
 fn refuses(place: &Place, arguments: &[&str], code: i32, said: &[&str]) {
@@ -231,15 +186,6 @@ fn kill_after(place: &Place, arguments: &[&str], records: usize) {
     wait_for(&place.path("runs/tiny/1/metrics.jsonl"), records);
     child.kill().unwrap();
     child.wait().unwrap();
-}
-
-fn wait_for(metrics: &Path, records: usize) {
-    let started = Instant::now();
-    let lines = || fs::read_to_string(metrics).map_or(0, |text| text.lines().count());
-    while !metrics.exists() || lines() < records {
-        assert!(started.elapsed() < Duration::from_secs(120), "no {records} records in time");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 #[test]
