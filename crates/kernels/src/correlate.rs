@@ -10,6 +10,7 @@ use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::Stored;
 use crate::frame::Aliasing;
+use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plan, Plans};
 use crate::stencil::Stencil;
@@ -117,19 +118,18 @@ fn pack<E: Stored>(
 ) -> Vec<[E::Factor; LANES]> {
     // There are no taps if every window lies in the padding and nothing flows back.
     let depth = rows.kernel.len() * columns.kernel.len() * channels.factors::<E>();
-    let mut panels = vec![[E::Factor::default(); LANES]; blocks.len() * depth];
     if depth == 0 {
-        return panels;
+        return vec![];
     }
-    let shares = panels.par_chunks_mut(PACKED_BLOCKS * depth);
-    shares.zip(blocks.par_chunks(PACKED_BLOCKS)).for_each(|(panels, blocks)| {
+    let shares: Vec<_> = blocks.chunks(PACKED_BLOCKS).collect();
+    in_parts(shares.iter().map(|blocks| blocks.len() * depth), |share, panels| {
+        let blocks = shares[share];
         let taps = rows
             .kernel
             .iter()
             .flat_map(|&row| columns.kernel.iter().map(move |column| row * kernel_width + column));
         isa.run(Pack { channels, blocks, weight, taps, depth, panels });
-    });
-    panels
+    })
 }
 
 impl<E: Stored> Pass<'_, E> {

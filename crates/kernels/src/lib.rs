@@ -19,8 +19,7 @@
 //! let stats = stem.forward_with_stats(&x, &weight, &mut features)?;
 //!
 //! let (scale, shift) = ([1.0; 16], [0.0; 16]);
-//! let mut y = vec![0.0; features.len()];
-//! batch_norm(&features, &stats, &scale, &shift, 1e-5, None, Activation::Relu, &mut y)?;
+//! let y = batch_norm(&features, &stats, &scale, &shift, 1e-5, None, Activation::Relu)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -50,6 +49,7 @@ mod direction;
 mod element;
 mod error;
 mod frame;
+mod fresh;
 mod global_pool;
 mod image;
 mod isa;

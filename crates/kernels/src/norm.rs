@@ -3,12 +3,16 @@
 use rayon::prelude::*;
 
 use crate::error::check_lengths;
+use crate::fresh::{chunks, in_parts};
 use crate::moments::ChunkMoments;
 use crate::norm_rows::Normalise;
 use crate::{Element, Error, Isa};
 
 /// Numbers in a chunk of pixels: few enough to stay in a core's second-level cache.
 const CHUNK_LEN: usize = 32 * 1024;
+
+/// Numbers in a chunk of the output, which is zeroed first: few enough for the first-level cache.
+const OUTPUT_CHUNK_LEN: usize = 2 * 1024;
 
 /// Pixels in a chunk at least, so that its sums are small beside it.
 const MIN_CHUNK_ROWS: usize = 32;
@@ -60,14 +64,13 @@ pub fn batch_norm_stats<E: Element>(x: &[E], channels: usize) -> Result<BatchSta
     Ok(BatchStats::join(&moments, channels))
 }
 
-/// Overwrites `y` with `act((x - mean) / sqrt(var + eps) * scale + shift [+ residual])`.
+/// `act((x - mean) / sqrt(var + eps) * scale + shift [+ residual])`.
 ///
 /// Training passes the batch's own statistics, evaluation the running ones.
 ///
 /// # Errors
 ///
 /// [`Error::Length`] or [`Error::Rows`] if a slice does not fit the others.
-#[expect(clippy::too_many_arguments, reason = "the operands of one fused operator")]
 pub fn batch_norm<E: Element>(
     x: &[E],
     stats: &BatchStats,
@@ -76,8 +79,7 @@ pub fn batch_norm<E: Element>(
     eps: f32,
     residual: Option<&[E]>,
     activation: Activation,
-    y: &mut [E],
-) -> Result<(), Error> {
+) -> Result<Vec<E>, Error> {
     let operator = "batch_norm";
     let channels = stats.mean.len();
     check_rows(operator, x, channels)?;
@@ -88,17 +90,16 @@ pub fn batch_norm<E: Element>(
             ("scale", scale.len(), channels),
             ("shift", shift.len(), channels),
             ("residual", residual.map_or(x.len(), <[E]>::len), x.len()),
-            ("y", y.len(), x.len()),
         ],
     )?;
     let slope = slope(stats, scale, eps);
     let isa = Isa::current();
-    let chunk = chunk_len(channels);
-    y.par_chunks_mut(chunk).zip(x.par_chunks(chunk)).enumerate().for_each(|(i, (y, x))| {
-        let residual = residual.map(|residual| &residual[i * chunk..][..x.len()]);
+    let chunk = (OUTPUT_CHUNK_LEN / channels).max(1) * channels;
+    Ok(in_parts(chunks(x.len(), chunk), |i, y| {
+        let x = &x[i * chunk..][..y.len()];
+        let residual = residual.map(|residual| &residual[i * chunk..][..y.len()]);
         isa.run(Normalise { x, mean: &stats.mean, slope: &slope, shift, residual, activation, y });
-    });
-    Ok(())
+    }))
 }
 
 /// Numbers in a chunk: whole pixels; a function of the shape only, and so is the order of the sums.

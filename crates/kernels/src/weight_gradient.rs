@@ -9,6 +9,7 @@ use crate::channels::{Block, Channels};
 use crate::direction::Direction;
 use crate::element::Element;
 use crate::frame::Aliasing;
+use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plans, Run};
 use crate::weight_tiles::WeightGradient;
@@ -42,9 +43,7 @@ struct Part {
 /// What one task computes: a part of the weight's gradient, summed over a band.
 struct Task<'a> {
     band: Band,
-    part: Part,
-    /// For each block and each row of the part.
-    sums: &'a mut [[f32; LANES]],
+    part: &'a Part,
 }
 
 /// Adds the gradient of the weight to `dweight`.
@@ -61,18 +60,12 @@ pub(crate) fn weight_gradient<E: Element>(conv: &Conv, x: &[E], dy: &[E], dweigh
     let parts = parts(TASKS / band_count, dweight.len() / output.channels, blocks.len());
     let pass = Pass { isa: Isa::current(), output, channels, blocks, plans, x, dy };
 
-    let mut sums = vec![[0.0; LANES]; bands.len() * parts.iter().map(Part::len).sum::<usize>()];
-    let mut rest = &mut sums[..];
-    let mut tasks = Vec::new();
-    for band in bands {
-        for part in &parts {
-            let (sums, tail) = rest.split_at_mut(part.len());
-            rest = tail;
-            tasks.push(Task { band, part: part.clone(), sums });
-        }
-    }
-    tasks.par_iter_mut().for_each(|task| pass.sum(task));
-    pass.reduce(&tasks, dweight);
+    let tasks: Vec<_> =
+        bands.iter().flat_map(|&band| parts.iter().map(move |part| Task { band, part })).collect();
+    let sums = in_parts(tasks.iter().map(|task| task.part.len()), |task, sums| {
+        pass.sum(&tasks[task], sums);
+    });
+    pass.reduce(&tasks, &sums, dweight);
 }
 
 impl Part {
@@ -102,7 +95,12 @@ fn parts(parts: usize, rows: usize, blocks: usize) -> Vec<Part> {
 }
 
 impl<E: Element> Pass<'_, E> {
-    fn sum(&self, Task { band, part: Part { rows, blocks }, sums }: &mut Task<'_>) {
+    /// Adds for each block and each row of the task's part.
+    fn sum(
+        &self,
+        Task { band, part: Part { rows, blocks } }: &Task<'_>,
+        sums: &mut [[f32; LANES]],
+    ) {
         let mut gradients = Vec::new();
         let plan = self.plans.of(band);
         for lattice in &plan.lattices {
@@ -122,12 +120,15 @@ impl<E: Element> Pass<'_, E> {
     }
 
     /// Adds all sums to the weight's gradient, in the order of the tasks.
-    fn reduce(&self, tasks: &[Task<'_>], dweight: &mut [E]) {
+    fn reduce(&self, tasks: &[Task<'_>], sums: &[[f32; LANES]], dweight: &mut [E]) {
         let rows = dweight.par_chunks_exact_mut(self.output.channels).enumerate();
         rows.for_each_init(Vec::new, |totals, (row, dweight)| {
             totals.clear();
             totals.extend(dweight.iter().map(|dweight| dweight.to_f32()));
-            for Task { part: Part { rows, blocks }, sums, .. } in tasks {
+            let mut rest = sums;
+            for Task { part: part @ Part { rows, blocks }, .. } in tasks {
+                let (sums, tail) = rest.split_at(part.len());
+                rest = tail;
                 if !rows.contains(&row) {
                     continue;
                 }

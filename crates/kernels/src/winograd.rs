@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use crate::band;
 use crate::direction::Direction;
 use crate::element::Stored;
+use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::{Element, Isa, Write};
 
@@ -71,16 +72,12 @@ pub(crate) fn weight_gradient<E: Element>(
     let bands = geometry.shares((TASKS / shares).max(1));
     // For each band, each block and each tap: one for each source channel.
     let block_len = TAPS * depth;
-    let mut sums = vec![[0.0; LANES]; bands.len() * blocks * block_len];
-    let tasks: Vec<_> = sums
-        .chunks_mut(blocks * block_len)
-        .zip(&bands)
-        .flat_map(|(sums, band)| {
-            let shares = sums.chunks_mut(TASK_BLOCKS * block_len).enumerate();
-            shares.map(move |(i, sums)| (band, i * TASK_BLOCKS, sums))
-        })
-        .collect();
-    tasks.into_par_iter().for_each(|(&band, first_block, sums)| {
+    let first_blocks = || (0..blocks).step_by(TASK_BLOCKS);
+    let tasks: Vec<_> =
+        bands.iter().flat_map(|band| first_blocks().map(move |block| (*band, block))).collect();
+    let lengths = tasks.iter().map(|(_, block)| TASK_BLOCKS.min(blocks - block) * block_len);
+    let sums = in_parts(lengths, |task, sums| {
+        let (band, first_block) = tasks[task];
         SCRATCH.with_borrow_mut(|scratch| {
             isa.run(WeightGradient { geometry, band, first_block, x, dy, sums, scratch });
         });

@@ -46,7 +46,8 @@ pub(crate) fn take<E: Pooled>(len: usize) -> Vec<E> {
     })
 }
 
-/// Keeps a buffer for the next [`take`].
+/// Keeps a buffer for the next [`take`]. Who takes one gives one of its length back, no more: what
+/// becomes a tensor is not seen again, but its gradient is.
 pub(crate) fn give<E: Pooled>(buffer: Vec<E>) {
     E::idle().with_borrow_mut(|Idle(idle)| idle.entry(buffer.len()).or_default().push(buffer));
 }

@@ -1,6 +1,7 @@
 //! The fast form of each operator: `f32` and [`Bf16`] on the CPU, computed by [`trickbag_kernels`].
 
 use bytemuck::TransparentWrapper;
+use bytemuck::allocation::TransparentWrapperAlloc;
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_kernels as kernels;
@@ -34,6 +35,7 @@ pub(crate) trait Number: Dtype + Pooled {
 
     fn elements(numbers: &[Self]) -> &[Self::Element];
     fn elements_mut(numbers: &mut [Self]) -> &mut [Self::Element];
+    fn numbers(elements: Vec<Self::Element>) -> Vec<Self>;
 }
 
 impl Number for f32 {
@@ -46,6 +48,10 @@ impl Number for f32 {
     fn elements_mut(numbers: &mut [f32]) -> &mut [f32] {
         numbers
     }
+
+    fn numbers(elements: Vec<f32>) -> Vec<f32> {
+        elements
+    }
 }
 
 impl Number for Bf16 {
@@ -57,6 +63,10 @@ impl Number for Bf16 {
 
     fn elements_mut(numbers: &mut [Bf16]) -> &mut [kernels::bf16] {
         Bf16::peel_slice_mut(numbers)
+    }
+
+    fn numbers(elements: Vec<kernels::bf16>) -> Vec<Bf16> {
+        Bf16::wrap_vec(elements)
     }
 }
 
@@ -307,8 +317,9 @@ fn normalise<E: Number, T: Tape<E, Cpu>>(
 ) -> Result<FeatureMap<E, Cpu, T>, Error> {
     let shape = *x.shape();
     let (x, tape) = x.split_tape();
-    let (norm, mut tape) = Norm::new(affine, stats, statistics, &shape, residual, tape)?;
-    let y = tensor(x.device(), norm.forward(elements(&x))?, shape)?;
+    let (residual, tape) = split(residual, tape)?;
+    let (norm, mut tape) = Norm::new(affine, stats, statistics, &shape, residual.as_ref(), tape)?;
+    let y = tensor(x.device(), norm.forward(elements(&x), residual)?, shape)?;
     let (saved, y_ghost) = (norm.saved(&y), y.ghost());
     tape.add_backward_op(move |grads| {
         let mut dx = take(grads.get_or_alloc_mut(&y_ghost)?);
@@ -316,7 +327,6 @@ fn normalise<E: Number, T: Tape<E, Cpu>>(
         for (sum, &dx) in grads.get_or_alloc_mut(&x)?.iter_mut().zip(&dx) {
             *sum += dx;
         }
-        buffers::give(dx);
         Ok(())
     });
     Ok(y.put_tape(tape))
@@ -344,8 +354,10 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
         || conv.forward_with_stats(elements(&x), elements(&filter), E::elements_mut(&mut z)),
     )?;
     let running = batch_statistics(&dev, &stats)?;
-    let (norm, mut tape) = Norm::new(affine, stats, Statistics::Batch, &shape, residual, tape)?;
-    let y = tensor(&dev, norm.forward(E::elements(&z))?, shape)?;
+    let (residual, tape) = split(residual, tape)?;
+    let (norm, mut tape) =
+        Norm::new(affine, stats, Statistics::Batch, &shape, residual.as_ref(), tape)?;
+    let y = tensor(&dev, norm.forward(E::elements(&z), residual)?, shape)?;
     if !T::OWNS_TAPE {
         buffers::give(z);
         return Ok((y.put_tape(tape), running));
@@ -356,9 +368,7 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
         norm.backward(E::elements(&z), saved.as_ref(), &mut dz, grads)?;
         drop(saved);
         buffers::give(z);
-        conv_backward(&conv, &x, &filter, flow, &dz, grads)?;
-        buffers::give(dz);
-        Ok(())
+        conv_backward(&conv, &x, &filter, flow, &dz, grads)
     });
     Ok((y.put_tape(tape), running))
 }
@@ -371,7 +381,7 @@ struct Norm<E: Number> {
     statistics: Statistics,
     eps: f32,
     activation: Activation,
-    residual: Option<FeatureMap<E, Cpu>>,
+    residual: Option<Slot<E>>,
     shape: (usize, usize, usize, usize),
 }
 
@@ -381,20 +391,13 @@ impl<E: Number> Norm<E> {
         stats: BatchStats,
         statistics: Statistics,
         shape: &(usize, usize, usize, usize),
-        residual: Option<FeatureMap<E, Cpu, T>>,
-        mut tape: T,
+        residual: Option<&FeatureMap<E, Cpu>>,
+        tape: T,
     ) -> Result<(Self, T), Error> {
         check_channels("norm scale", affine.scale, shape.3)?;
         check_channels("norm shift", affine.shift, shape.3)?;
-        check_residual(residual.as_ref().map(|r| r.shape()), shape)?;
-        let residual = match residual {
-            Some(residual) => {
-                let (residual, residual_tape) = contiguous(residual)?.split_tape();
-                tape = tape.merge(residual_tape);
-                Some(residual)
-            }
-            None => None,
-        };
+        check_residual(residual.map(|r| r.shape()), shape)?;
+        let residual = residual.map(slot);
         let (scale, tape) = parameter(affine.scale, tape)?;
         let (shift, tape) = parameter(affine.shift, tape)?;
         let Affine { eps, activation, .. } = *affine;
@@ -408,18 +411,21 @@ impl<E: Number> Norm<E> {
         norm_label(&self.shape, pass)
     }
 
-    fn forward(&self, x: &[E::Element]) -> Result<Vec<E>, Error> {
-        let Self { scale, shift, stats, eps, activation, residual, .. } = self;
+    /// The residual is not kept.
+    fn forward(
+        &self,
+        x: &[E::Element],
+        residual: Option<FeatureMap<E, Cpu>>,
+    ) -> Result<Vec<E>, Error> {
+        let Self { scale, shift, stats, eps, activation, .. } = self;
         let (scale, shift) = (wide(scale), wide(shift));
         let residual = residual.as_ref().map(elements);
-        let mut y = buffers::take::<E>(x.len());
-        let to = E::elements_mut(&mut y);
-        spend(
+        let y = spend(
             || self.label("forward"),
             0,
-            || kernels::batch_norm(x, stats, &scale, &shift, *eps, residual, *activation, to),
+            || kernels::batch_norm(x, stats, &scale, &shift, *eps, residual, *activation),
         )?;
-        Ok(y)
+        Ok(E::numbers(y))
     }
 
     /// The output, if the backward pass must be told where the ReLU passed.
@@ -439,7 +445,7 @@ impl<E: Number> Norm<E> {
         let zeros = || vec![0.0; scale.shape().0];
         let (mut dscale, mut dshift) = (zeros(), zeros());
         let dresidual = match residual {
-            Some(residual) => Some(E::elements_mut(grads.get_or_alloc_mut(residual)?)),
+            Some(gradient) => Some(E::elements_mut(gradient(grads)?)),
             None => None,
         };
         let gradients = NormGradients {
@@ -475,6 +481,24 @@ impl<E: Number> Norm<E> {
         add_narrowed(grads.get_or_alloc_mut(shift)?, dshift);
         Ok(())
     }
+}
+
+/// Finds a tensor's gradient, and does not keep its values. dfdx's own type for this has no public name.
+type Slot<E> = Box<dyn Fn(&mut Gradients<E, Cpu>) -> Result<&mut [E], CpuError>>;
+
+fn slot<E: Number>(x: &FeatureMap<E, Cpu>) -> Slot<E> {
+    let ghost = x.ghost();
+    Box::new(move |grads| Ok(grads.get_or_alloc_mut(&ghost)?))
+}
+
+/// A contiguous operand without its tape, which joins the other.
+fn split<E: Number, T: Tape<E, Cpu>>(
+    operand: Option<FeatureMap<E, Cpu, T>>,
+    tape: T,
+) -> Result<(Option<FeatureMap<E, Cpu>>, T), Error> {
+    let Some(operand) = operand else { return Ok((None, tape)) };
+    let (operand, joining) = contiguous(operand)?.split_tape();
+    Ok((Some(operand), tape.merge(joining)))
 }
 
 fn max_pool<E: Number, T: Tape<E, Cpu>>(

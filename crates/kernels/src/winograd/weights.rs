@@ -1,10 +1,11 @@
 //! The transformed weight of a convolution.
 
-use rayon::prelude::*;
+use std::iter::repeat_n;
 
 use crate::Isa;
 use crate::direction::Direction;
 use crate::element::Stored;
+use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::Geometry;
 use crate::winograd::transform::{self, Linear, POINTS};
@@ -26,25 +27,22 @@ pub(crate) fn panels<E: Stored>(
         }
     };
     let panel_len = POINTS * depth;
-    let mut panels = vec![[0.0; LANES]; columns / LANES * panel_len];
-    panels.par_chunks_exact_mut(panel_len).enumerate().for_each(|(block, panel)| {
+    in_parts(repeat_n(panel_len, columns / LANES), |block, panel| {
         isa.run(Pack { columns, weight: &weight[block * LANES..], panel });
-    });
-    panels
+    })
 }
 
 /// For each tap, in reverse order: the transposed matrix of the weight.
 fn turn<E: Stored>(weight: &[E], rows: usize, columns: usize) -> Vec<E> {
-    let mut turned = vec![E::default(); weight.len()];
-    let taps = weight.par_chunks_exact(rows * columns).rev();
-    turned.par_chunks_exact_mut(rows * columns).zip(taps).for_each(|(turned, tap)| {
+    let tap_len = rows * columns;
+    in_parts(repeat_n(tap_len, weight.len() / tap_len), |tap, turned: &mut [E]| {
+        let tap = &weight[weight.len() - (tap + 1) * tap_len..][..tap_len];
         for (row, values) in tap.chunks_exact(columns).enumerate() {
             for (value, to) in values.iter().zip(turned[row..].iter_mut().step_by(rows)) {
                 *to = *value;
             }
         }
-    });
-    turned
+    })
 }
 
 struct Pack<'a, E> {

@@ -70,9 +70,8 @@ fn check_norm<E: Number>() {
         let [x, mut dy, residual]: [Vec<E>; 3] = [1, 2, 3].map(|seed| numbers(seed, len));
         let [scale, shift]: [Vec<f32>; 2] = [4, 5].map(|seed| numbers(seed, channels));
         let stats = batch_norm_stats(&x, channels)?;
-        let mut y = vec![E::default(); len];
         let activation = Activation::Relu;
-        batch_norm(&x, &stats, &scale, &shift, 1e-5, Some(&residual), activation, &mut y)?;
+        let y = batch_norm(&x, &stats, &scale, &shift, 1e-5, Some(&residual), activation)?;
         let mut dresidual = vec![E::default(); len];
         let [mut dscale, mut dshift] = [(); 2].map(|()| vec![0.0; channels]);
         let gradients = NormGradients {

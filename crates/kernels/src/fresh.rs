@@ -1,0 +1,60 @@
+//! Vectors whose parts are written in parallel, each first zeroed by the thread that then has it in its
+//! cache.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+/// A vector of parts of these lengths, which follow each other. `write` is told which part it gets, and
+/// finds default values in it.
+pub(crate) fn in_parts<T: Copy + Default + Send>(
+    lengths: impl IntoIterator<Item = usize>,
+    write: impl Fn(usize, &mut [T]) + Sync,
+) -> Vec<T> {
+    let lengths: Vec<_> = lengths.into_iter().collect();
+    let len = lengths.iter().sum();
+    let mut values = Vec::with_capacity(len);
+    let mut rest = &mut values.spare_capacity_mut()[..len];
+    let mut parts = Vec::with_capacity(lengths.len());
+    for len in lengths {
+        let (part, tail) = rest.split_at_mut(len);
+        rest = tail;
+        parts.push(part);
+    }
+    parts.into_par_iter().enumerate().for_each(|(i, part)| write(i, initialised(part)));
+    // SAFETY: the parts are the first `len` values, and each was initialised before it was written.
+    unsafe { values.set_len(len) };
+    values
+}
+
+/// The lengths of the parts into which `len` divides if each has this length, and the last what is left.
+pub(crate) fn chunks(len: usize, chunk: usize) -> impl Iterator<Item = usize> {
+    (0..len).step_by(chunk).map(move |start| chunk.min(len - start))
+}
+
+fn initialised<T: Copy + Default>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
+    part.fill(MaybeUninit::new(T::default()));
+    // SAFETY: all values were just initialised, and `MaybeUninit<T>` has the layout of `T`.
+    unsafe { &mut *(std::ptr::from_mut(part) as *mut [T]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_follow_each_other() {
+        let values = in_parts([2, 0, 3], |i, part: &mut [usize]| {
+            assert!(part.iter().all(|value| *value == 0));
+            part.iter_mut().skip(1).for_each(|value| *value = i);
+        });
+        assert_eq!(values, [0, 0, 0, 2, 2]);
+    }
+
+    #[test]
+    fn the_last_chunk_is_what_is_left() {
+        for (len, expected) in [(0, vec![]), (3, vec![3]), (4, vec![3, 1])] {
+            assert_eq!(chunks(len, 3).collect::<Vec<_>>(), expected, "{len}");
+        }
+    }
+}
