@@ -189,6 +189,12 @@ impl<D: Device<f32>> Average<D> {
         begun.then_some(Averaged { parameters: &averages.values, statistics: &copies.values })
     }
 
+    /// Whether the copied statistics suit the averaged parameters: those of an EMA do; for a plain
+    /// average they are to be computed again with them (PyTorch's `update_bn`).
+    pub fn statistics_fit(&self) -> bool {
+        matches!(self.settings, WeightAverage::Ema(_))
+    }
+
     /// Updates seen so far.
     pub fn updates(&self) -> u64 {
         self.updates

@@ -7,7 +7,6 @@ use trickbag_data::{Batch, Dataset};
 use trickbag_losses::{CrossEntropy, cross_entropy};
 use trickbag_models::{Mode, Parameters, RunningStatistics};
 use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
-use trickbag_optim::{Average, WeightAverage};
 use trickbag_precision::working_copy;
 
 use crate::statistics::unflat;
@@ -86,14 +85,15 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
 
     /// The network to evaluate and keep.
     pub(crate) fn kept(&self, data: &Dataset) -> Result<Kept<D>, Error> {
-        let Some(averaged) = self.average.as_ref().and_then(Average::values) else {
+        let average = self.average.as_ref().and_then(|average| Some((average, average.values()?)));
+        let Some((average, values)) = average else {
             let (parameters, statistics) = (self.parameters.clone(), self.statistics.clone());
             return Ok(Kept { parameters, statistics });
         };
-        let parameters = Parameters(averaged.parameters.to_vec());
-        let statistics = match self.plan.average {
-            Some(WeightAverage::Swa(_)) => self.calibrated(&parameters, data)?,
-            _ => unflat(averaged.statistics),
+        let parameters = Parameters(values.parameters.to_vec());
+        let statistics = match average.statistics_fit() {
+            true => unflat(values.statistics),
+            false => self.calibrated(&parameters, data)?,
         };
         Ok(Kept { parameters, statistics })
     }

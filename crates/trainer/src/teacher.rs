@@ -20,7 +20,7 @@ pub(crate) struct Teacher<'p, E: Dtype, D: Backend<E>> {
 impl<'p, E: Dtype, D: Backend<E>> Teacher<'p, E, D> {
     /// The plan's teacher, if it has one.
     pub(crate) fn of(plan: &'p Plan, dev: &D) -> Result<Option<Self>, Error> {
-        let Loss::Distillation { teacher, .. } = &plan.loss else { return Ok(None) };
+        let Loss::Taught { teacher, .. } = &plan.loss else { return Ok(None) };
         let (network, path) = (&teacher.network, &teacher.checkpoint);
         let tensors: Vec<NamedTensor> = named_tensors(path)?;
         let imported = network.import(tensors, dev);

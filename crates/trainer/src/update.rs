@@ -138,13 +138,11 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         taught: Option<Matrix<f32, D>>,
     ) -> Result<Loss<E, D, T>, Error> {
         Ok(match (&self.plan.loss, taught) {
-            (Planned::Distillation { settings, .. }, Some(taught)) => {
+            (Planned::Taught { settings, .. }, Some(taught)) => {
                 distillation(logits, targets, &taught, *settings)?
             }
-            (Planned::BinaryCrossEntropy(settings), _) => {
-                binary_cross_entropy(logits, targets, *settings)?
-            }
-            (Planned::CrossEntropy | Planned::Distillation { .. }, _) => {
+            (Planned::EachClass(settings), _) => binary_cross_entropy(logits, targets, *settings)?,
+            (Planned::AllClasses | Planned::Taught { .. }, _) => {
                 cross_entropy(logits, targets, None)?
             }
         })

@@ -61,7 +61,7 @@ fn tricks_have_their_cards() {
 
 #[test]
 fn what_is_neither_is_refused() {
-    refuses(&["warmpu"], &["no trick `warmpu`; did you mean `Warmup`?", "MixUp, NoBiasDecay"]);
+    refuses(&["warmpu"], &["no trick `warmpu`; did you mean `Warmup`?", "MixUp, MomentumSchedule"]);
     refuses(&["absent.ron"], &["absent.ron: cannot read the recipe"]);
     refuses(&[], &["RECIPE|TRICK"]);
     refuses(&["--tricks", "Warmup"], &["--tricks"]);

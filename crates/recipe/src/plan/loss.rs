@@ -11,11 +11,11 @@ use trickbag_models::Network;
 pub enum Loss {
     /// The cross entropy over all classes.
     #[default]
-    CrossEntropy,
+    AllClasses,
     /// The binary cross entropy of each class.
-    BinaryCrossEntropy(BinaryCrossEntropy),
+    EachClass(BinaryCrossEntropy),
     /// The cross entropy, and the divergence from a teacher's answers.
-    Distillation {
+    Taught {
         /// Temperature and weight.
         settings: Distillation,
         /// Who answers.
@@ -36,9 +36,9 @@ pub struct Teacher {
 impl Loss {
     pub(super) fn in_words(&self) -> &'static str {
         match self {
-            Self::CrossEntropy => "cross entropy",
-            Self::BinaryCrossEntropy(_) => "binary cross entropy of each class",
-            Self::Distillation { .. } => "cross entropy, and divergence from a teacher",
+            Self::AllClasses => "cross entropy",
+            Self::EachClass(_) => "binary cross entropy of each class",
+            Self::Taught { .. } => "cross entropy, and divergence from a teacher",
         }
     }
 }

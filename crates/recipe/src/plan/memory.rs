@@ -49,8 +49,8 @@ impl Memory {
         let copies = [plan.average.is_some(), plan.lookahead.is_some(), plan.sam.is_some()];
         let copies = copies.map(u64::from).iter().sum::<u64>() + plan.optimizer.remembered() as u64;
         let teacher = match &plan.loss {
-            Loss::Distillation { teacher, .. } => teacher.network.parameter_count() as u64,
-            Loss::CrossEntropy | Loss::BinaryCrossEntropy(_) => 0,
+            Loss::Taught { teacher, .. } => teacher.network.parameter_count() as u64,
+            Loss::AllClasses | Loss::EachClass(_) => 0,
         };
         let (format, copy) = match plan.precision {
             Policy::F32 => (4, 0),

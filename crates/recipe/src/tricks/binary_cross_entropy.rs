@@ -43,7 +43,7 @@ impl Effect for BinaryCrossEntropy {
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
         let refused = |error| Problem::Loss(error).at("target_threshold");
         self.0.validate().map_err(refused)?;
-        draft.loss = Loss::BinaryCrossEntropy(self.0);
+        draft.loss = Loss::EachClass(self.0);
         let over = match self.0.reduction {
             Reduction::Mean => "the mean over classes",
             Reduction::SumClasses => "the sum over classes",
@@ -64,7 +64,7 @@ mod tests {
     fn the_loss_is_planned_or_refused() {
         let plain = Settings::default();
         let draft = check(&BinaryCrossEntropy(plain), Ok("the mean over classes"));
-        assert_eq!(draft.loss, Loss::BinaryCrossEntropy(plain));
+        assert_eq!(draft.loss, Loss::EachClass(plain));
         let (target_threshold, reduction) = (Some(0.2), Reduction::SumClasses);
         let strict = Settings { target_threshold, reduction };
         let words = "the sum over classes, targets above 0.2 count as 1";

@@ -75,7 +75,7 @@ impl Effect for Distillation {
             return Err(Problem::TeacherNormalize { found, expected }.at("recipe"));
         }
         let checkpoint = self.checkpoint.clone();
-        draft.loss = Loss::Distillation { settings, teacher: Teacher { network, checkpoint } };
+        draft.loss = Loss::Taught { settings, teacher: Teacher { network, checkpoint } };
         let Settings { temperature, weight } = settings;
         Ok(format!("share {weight} from {name} at temperature {temperature}"))
     }
@@ -120,7 +120,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let recipe = write(&folder, "normalize: (mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5])");
         let draft = check(&taught_by(&recipe), Ok("share 0.5 from teacher at temperature 4"));
-        let Loss::Distillation { teacher, .. } = draft.loss else { panic!("{:?}", draft.loss) };
+        let Loss::Taught { teacher, .. } = draft.loss else { panic!("{:?}", draft.loss) };
         assert_eq!((teacher.network.in_channels(), teacher.network.classes()), (3, 10));
     }
 
