@@ -33,7 +33,7 @@ pub struct Airbench94 {
 /// Taps of the first convolution along each axis.
 pub(crate) const PATCH: usize = 2;
 
-const NORM: NormSetting = NormSetting { eps: 1e-12, momentum: 0.4 };
+const NORM: NormSetting = NormSetting { eps: 1e-12, momentum: 0.4, ghost_batch: None };
 const LOGIT_SCALE: f32 = 1.0 / 9.0;
 
 pub(crate) fn trunk(

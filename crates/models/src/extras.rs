@@ -40,6 +40,9 @@ pub struct Extras {
     /// 1; the others are divided by the probability that they remain (Srivastava et al. 2014,
     /// PyTorch).
     pub dropout: f64,
+    /// Images that batch norm sees together in training; the whole batch when there is none. It
+    /// must divide every batch (Hoffer et al., arXiv 1705.08741).
+    pub ghost_batch: Option<usize>,
 }
 
 /// A tweak of the residual network by itself (Bag of Tricks, section 4).
@@ -116,6 +119,9 @@ impl Extras {
         }
         if self.squeeze_excite.is_some_and(|gate| gate.reduction == 0) {
             return Err(Error::setting("reduction of squeeze and excitation", 0.0, "1 or more"));
+        }
+        if let Some(images @ 0..2) = self.ghost_batch {
+            return Err(Error::setting("images of a ghost batch", images as f64, "2 or more"));
         }
         check_rate("rate of stochastic depth", self.stochastic_depth)?;
         check_rate("rate of dropout", self.dropout)

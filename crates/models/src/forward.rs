@@ -299,14 +299,25 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
                 Ok(D::batch_norm_fixed(x, &running[norm.statistics], &affine, residual)?)
             }
             Mode::Train(running, _) | Mode::Calibrate(running, _) => {
-                let (y, batch_statistics) = match conv {
-                    Some((Conv { window, groups, .. }, filter)) => {
-                        let flow = std::mem::replace(&mut self.flow, Flow::Through);
+                let flow = std::mem::replace(&mut self.flow, Flow::Through);
+                let ghost_batch = self.network.norm_setting.ghost_batch;
+                let (y, batch_statistics) = match (conv, ghost_batch) {
+                    (Some((Conv { window, groups, .. }, filter)), None) => {
                         D::conv2d_batch_norm(x, &filter, window, *groups, flow, &affine, residual)?
                     }
-                    None => D::batch_norm(x, &affine, residual)?,
+                    (Some((Conv { window, groups, .. }, filter)), Some(images)) => {
+                        let x = D::conv2d(x, &filter, window, *groups)?;
+                        let ghosts = x.shape().0 / images;
+                        D::ghost_batch_norm(x, ghosts, &affine, residual)?
+                    }
+                    (None, None) => D::batch_norm(x, &affine, residual)?,
+                    (None, Some(images)) => {
+                        let ghosts = x.shape().0 / images;
+                        D::ghost_batch_norm(x, ghosts, &affine, residual)?
+                    }
                 };
                 let (batch, height, width, _) = *y.shape();
+                let batch = ghost_batch.unwrap_or(batch);
                 if batch * height * width < 2 {
                     let norm = self.network.norms[norm.statistics].name.clone();
                     return Err(Error::OneValue { norm });

@@ -100,6 +100,7 @@ impl Network {
         let mut head = builder.head(trunk.head, trunk.features, classes);
         head.dropout = extras.dropout;
         let Builder { parameters, norms, norm_setting, .. } = builder;
+        let norm_setting = NormSetting { ghost_batch: extras.ghost_batch, ..norm_setting };
         let layers = trunk.layers;
         Ok(Self { layers, head, parameters, norms, norm_setting, in_channels, classes })
     }
@@ -245,12 +246,14 @@ pub(crate) struct NormSetting {
     pub(crate) eps: f32,
     /// Weight of the batch in the running statistics.
     pub(crate) momentum: f64,
+    /// Images that are normalised together in training, unless all of a batch are.
+    pub(crate) ghost_batch: Option<usize>,
 }
 
 impl Default for NormSetting {
     /// PyTorch's.
     fn default() -> Self {
-        Self { eps: 1e-5, momentum: 0.1 }
+        Self { eps: 1e-5, momentum: 0.1, ghost_batch: None }
     }
 }
 

@@ -69,6 +69,20 @@ pub trait Backend<E: Dtype>: Tensors<E> {
         x: FeatureMap<E, Self, T>,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
+    ) -> Result<Normalised<E, Self, T>, Error> {
+        Self::ghost_batch_norm(x, 1, affine, residual)
+    }
+
+    /// [`batch_norm`](Self::batch_norm) of `ghosts` equal parts of the batch, one after the other,
+    /// each with its own statistics; their mean is returned (Hoffer et al., arXiv 1705.08741,
+    /// algorithm 1).
+    ///
+    /// [`Error::Ghosts`] for a batch that is not divided by `ghosts`.
+    fn ghost_batch_norm<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        ghosts: usize,
+        affine: &Affine<'_, E, Self>,
+        residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<Normalised<E, Self, T>, Error>;
 
     /// Batch norm with given statistics (evaluation), then `+ residual`, then the activation.

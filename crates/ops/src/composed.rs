@@ -50,12 +50,13 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
         conv2d(x, filter, window, groups)
     }
 
-    fn batch_norm<T: Tape<E, Self>>(
+    fn ghost_batch_norm<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
+        ghosts: usize,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<Normalised<E, Self, T>, Error> {
-        batch_norm(x, affine, residual)
+        ghost_batch_norm(x, ghosts, affine, residual)
     }
 
     fn batch_norm_fixed<T: Tape<E, Self>>(
@@ -184,21 +185,35 @@ pub fn batch_norm<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
     affine: &Affine<'_, E, D>,
     residual: Option<FeatureMap<E, D, T>>,
 ) -> Result<Normalised<E, D, T>, Error> {
+    ghost_batch_norm(x, 1, affine, residual)
+}
+
+/// See [`Backend::ghost_batch_norm`].
+pub fn ghost_batch_norm<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
+    x: FeatureMap<E, D, T>,
+    ghosts: usize,
+    affine: &Affine<'_, E, D>,
+    residual: Option<FeatureMap<E, D, T>>,
+) -> Result<Normalised<E, D, T>, Error> {
+    check_ghosts(x.shape().0, ghosts)?;
     let shape = *x.shape();
-    let rows = flatten(x)?;
-    let mean: Vector<E, D, T> =
-        rows.retaped::<T>().try_mean::<_, Axis<0>>().map_err(Error::device)?;
+    let parts = parts(&shape, ghosts);
+    let rows: Parts<E, D, T> = x.try_reshape_like(&parts).map_err(Error::device)?;
+    let mean: Matrix<E, D, T> =
+        rows.retaped::<T>().try_mean::<_, Axis<1>>().map_err(Error::device)?;
     let mean_value = mean.retaped::<NoneTape>();
-    let centred = rows.try_sub(over_rows(mean, &shape)?).map_err(Error::device)?;
-    let var: Vector<E, D, T> = centred
+    let centred = rows.try_sub(over_pixels(mean, &parts)?).map_err(Error::device)?;
+    let var: Matrix<E, D, T> = centred
         .retaped::<T>()
         .try_square()
-        .and_then(|s| s.try_mean::<_, Axis<0>>())
+        .and_then(|s| s.try_mean::<_, Axis<1>>())
         .map_err(Error::device)?;
-    let statistics = BatchStatistics {
-        mean: mean_value.try_to_dtype().map_err(Error::device)?,
-        var: var.retaped::<NoneTape>().try_to_dtype().map_err(Error::device)?,
+    let of_batch = |of_parts: Matrix<E, D>| -> Result<Vector<f32, D>, Error> {
+        let of_batch: Vector<E, D> = of_parts.try_mean::<_, Axis<0>>().map_err(Error::device)?;
+        of_batch.try_to_dtype().map_err(Error::device)
     };
+    let statistics =
+        BatchStatistics { mean: of_batch(mean_value)?, var: of_batch(var.retaped::<NoneTape>())? };
     let y = normalise(centred, var, affine, &shape)?;
     Ok((finish(y, shape, residual, affine.activation)?, statistics))
 }
@@ -216,6 +231,8 @@ pub fn batch_norm_fixed<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
     let mean = statistics.mean.clone().try_to_dtype().map_err(Error::device)?.retaped::<T>();
     let var = statistics.var.clone().try_to_dtype().map_err(Error::device)?.retaped::<T>();
     let centred = flatten(x)?.try_sub(over_rows(mean, &shape)?).map_err(Error::device)?;
+    let centred = centred.try_reshape_like(&parts(&shape, 1)).map_err(Error::device)?;
+    let var = var.try_reshape_like(&(1, shape.3)).map_err(Error::device)?;
     let y = normalise(centred, var, affine, &shape)?;
     finish(y, shape, residual, affine.activation)
 }
@@ -339,6 +356,13 @@ pub(crate) fn check_channels<E: Dtype, D: Storage<E>>(
     }
 }
 
+pub(crate) fn check_ghosts(batch: usize, ghosts: usize) -> Result<(), Error> {
+    match ghosts > 0 && batch.is_multiple_of(ghosts) {
+        true => Ok(()),
+        false => Err(Error::Ghosts { batch, ghosts }),
+    }
+}
+
 pub(crate) fn check_residual<S: Shape>(residual: Option<&S>, shape: &S) -> Result<(), Error> {
     match residual {
         Some(found) if found != shape => {
@@ -438,27 +462,42 @@ fn over_rows<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     vector.try_broadcast_like::<_, Axis<0>>(&rows).map_err(Error::device)
 }
 
-/// `centred / sqrt(var + eps) * scale + shift`.
+/// Equal parts of a batch, each of them pixels by channels.
+type Parts<E, D, T = NoneTape> = Tensor<(usize, usize, usize), E, D, T>;
+
+fn parts(shape: &(usize, usize, usize, usize), ghosts: usize) -> (usize, usize, usize) {
+    (ghosts, shape.0 / ghosts * shape.1 * shape.2, shape.3)
+}
+
+fn over_pixels<E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    of_parts: Matrix<E, D, T>,
+    parts: &(usize, usize, usize),
+) -> Result<Parts<E, D, T>, Error> {
+    of_parts.try_broadcast_like::<_, Axis<1>>(parts).map_err(Error::device)
+}
+
+/// `centred / sqrt(var + eps) * scale + shift`, part by part.
 fn normalise<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    centred: Matrix<E, D, T>,
-    var: Vector<E, D, T>,
+    centred: Parts<E, D, T>,
+    var: Matrix<E, D, T>,
     affine: &Affine<'_, E, D>,
     shape: &(usize, usize, usize, usize),
 ) -> Result<Matrix<E, D, T>, Error> {
     check_channels("norm scale", affine.scale, shape.3)?;
     check_channels("norm shift", affine.shift, shape.3)?;
+    let (parts, channels) = (*centred.shape(), *var.shape());
     let eps = E::from_f32(affine.eps).unwrap_or_default();
     let deviation = var.try_add(eps).and_then(|v| v.try_sqrt());
-    let factor = affine
-        .scale
-        .retaped::<T>()
+    let scale = affine.scale.retaped::<T>().try_broadcast_like::<_, Axis<0>>(&channels);
+    let factor = scale
+        .map_err(Error::device)?
         .try_div(deviation.map_err(Error::device)?)
         .map_err(Error::device)?;
-    centred
-        .try_mul(over_rows(factor, shape)?)
-        .map_err(Error::device)?
-        .try_add(over_rows(affine.shift.retaped::<T>(), shape)?)
-        .map_err(Error::device)
+    let rows: Matrix<E, D, T> = centred
+        .try_mul(over_pixels(factor, &parts)?)
+        .and_then(|y| y.try_reshape_like(&(parts.0 * parts.1, parts.2)))
+        .map_err(Error::device)?;
+    rows.try_add(over_rows(affine.shift.retaped::<T>(), shape)?).map_err(Error::device)
 }
 
 fn finish<E: Dtype, D: Device<E>, T: Tape<E, D>>(

@@ -1,5 +1,7 @@
 //! The fast form of each operator: `f32` and [`Bf16`] on the CPU, computed by [`trickbag_kernels`].
 
+use std::ops::Range;
+
 use bytemuck::TransparentWrapper;
 use bytemuck::allocation::TransparentWrapperAlloc;
 use dfdx::dtypes::Dtype;
@@ -12,7 +14,7 @@ use trickbag_kernels::{
 
 use crate::buffers::{self, Pooled};
 use crate::composed::{
-    check_channels, check_residual, conv_geometry, dims, image_shape, linear_shape,
+    check_channels, check_ghosts, check_residual, conv_geometry, dims, image_shape, linear_shape,
 };
 use crate::profile::spend;
 use crate::{
@@ -83,12 +85,13 @@ macro_rules! fast_form {
             conv2d(x, filter, window, groups)
         }
 
-        fn batch_norm<T: Tape<$E, Self>>(
+        fn ghost_batch_norm<T: Tape<$E, Self>>(
             x: FeatureMap<$E, Self, T>,
+            ghosts: usize,
             affine: &Affine<'_, $E, Self>,
             residual: Option<FeatureMap<$E, Self, T>>,
         ) -> Result<Normalised<$E, Self, T>, Error> {
-            batch_norm(x, affine, residual)
+            ghost_batch_norm(x, ghosts, affine, residual)
         }
 
         fn batch_norm_fixed<T: Tape<$E, Self>>(
@@ -279,21 +282,35 @@ fn norm_label(shape: &(usize, usize, usize, usize), pass: &str) -> String {
     format!("batch norm {}x{}x{} {pass}", shape.1, shape.2, shape.3)
 }
 
-fn batch_norm<E: Number, T: Tape<E, Cpu>>(
+fn ghost_batch_norm<E: Number, T: Tape<E, Cpu>>(
     x: FeatureMap<E, Cpu, T>,
+    ghosts: usize,
     affine: &Affine<'_, E, Cpu>,
     residual: Option<FeatureMap<E, Cpu, T>>,
 ) -> Result<Normalised<E, Cpu, T>, Error> {
-    let x = contiguous(x)?;
-    let (x, tape) = x.split_tape();
-    let stats = spend(
+    check_ghosts(x.shape().0, ghosts)?;
+    let (x, tape) = contiguous(x)?.split_tape();
+    let stats: Vec<BatchStats> = spend(
         || norm_label(x.shape(), "statistics"),
         0,
-        || kernels::batch_norm_stats(elements(&x), x.shape().3),
+        || {
+            let parts = elements(&x).chunks((x.shape().num_elements() / ghosts).max(1));
+            parts.map(|part| kernels::batch_norm_stats(part, x.shape().3)).collect::<Result<_, _>>()
+        },
     )?;
-    let statistics = batch_statistics(x.device(), &stats)?;
+    let statistics = batch_statistics(x.device(), &mean(&stats))?;
     let y = normalise(x.put_tape(tape), stats, Statistics::Batch, affine, residual)?;
     Ok((y, statistics))
+}
+
+/// The mean of the statistics of equal parts.
+fn mean(parts: &[BatchStats]) -> BatchStats {
+    let mean = |of: fn(&BatchStats) -> &Vec<f32>| {
+        let channels = parts.first().map_or(0, |part| of(part).len());
+        let sum = |channel| parts.iter().map(|part| of(part)[channel]).sum::<f32>();
+        (0..channels).map(|channel| sum(channel) / parts.len() as f32).collect()
+    };
+    BatchStats { mean: mean(|part| &part.mean), var: mean(|part| &part.var) }
 }
 
 fn batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
@@ -305,12 +322,12 @@ fn batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
     check_channels("running mean", &statistics.mean, x.shape().3)?;
     check_channels("running variance", &statistics.var, x.shape().3)?;
     let stats = BatchStats { mean: statistics.mean.as_vec(), var: statistics.var.as_vec() };
-    normalise(contiguous(x)?, stats, Statistics::Fixed, affine, residual)
+    normalise(contiguous(x)?, vec![stats], Statistics::Fixed, affine, residual)
 }
 
 fn normalise<E: Number, T: Tape<E, Cpu>>(
     x: FeatureMap<E, Cpu, T>,
-    stats: BatchStats,
+    stats: Vec<BatchStats>,
     statistics: Statistics,
     affine: &Affine<'_, E, Cpu>,
     residual: Option<FeatureMap<E, Cpu, T>>,
@@ -356,7 +373,7 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
     let running = batch_statistics(&dev, &stats)?;
     let (residual, tape) = split(residual, tape)?;
     let (norm, mut tape) =
-        Norm::new(affine, stats, Statistics::Batch, &shape, residual.as_ref(), tape)?;
+        Norm::new(affine, vec![stats], Statistics::Batch, &shape, residual.as_ref(), tape)?;
     let y = tensor(&dev, norm.forward(E::elements(&z), residual)?, shape)?;
     if !T::OWNS_TAPE {
         buffers::give(z);
@@ -377,7 +394,8 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
 struct Norm<E: Number> {
     scale: Vector<E, Cpu>,
     shift: Vector<E, Cpu>,
-    stats: BatchStats,
+    /// Of each of so many equal parts of the batch.
+    stats: Vec<BatchStats>,
     statistics: Statistics,
     eps: f32,
     activation: Activation,
@@ -388,7 +406,7 @@ struct Norm<E: Number> {
 impl<E: Number> Norm<E> {
     fn new<T: Tape<E, Cpu>>(
         affine: &Affine<'_, E, Cpu>,
-        stats: BatchStats,
+        stats: Vec<BatchStats>,
         statistics: Statistics,
         shape: &(usize, usize, usize, usize),
         residual: Option<&FeatureMap<E, Cpu>>,
@@ -420,11 +438,18 @@ impl<E: Number> Norm<E> {
         let Self { scale, shift, stats, eps, activation, .. } = self;
         let (scale, shift) = (wide(scale), wide(shift));
         let residual = residual.as_ref().map(elements);
-        let y = spend(
+        let len = x.len() / stats.len();
+        let normalised = |(part, stats)| {
+            let part = len * part..len * (part + 1);
+            let residual = residual.map(|residual| &residual[part.clone()]);
+            kernels::batch_norm(&x[part], stats, &scale, &shift, *eps, residual, *activation)
+        };
+        let mut parts: Vec<_> = spend(
             || self.label("forward"),
             0,
-            || kernels::batch_norm(x, stats, &scale, &shift, *eps, residual, *activation),
+            || stats.iter().enumerate().map(normalised).collect::<Result<_, _>>(),
         )?;
+        let y = if parts.len() == 1 { parts.remove(0) } else { parts.concat() };
         Ok(E::numbers(y))
     }
 
@@ -441,22 +466,42 @@ impl<E: Number> Norm<E> {
         gradient: &mut [E],
         grads: &mut Gradients<E, Cpu>,
     ) -> Result<(), CpuError> {
-        let Self { scale, shift, stats, statistics, eps, activation, residual, .. } = self;
+        let len = x.len() / self.stats.len();
+        let saved = saved.map(elements);
+        for (part, stats) in self.stats.iter().enumerate() {
+            let part = len * part..len * (part + 1);
+            let saved = saved.map(|saved| &saved[part.clone()]);
+            self.part_backward(&x[part.clone()], stats, saved, gradient, part, grads)?;
+        }
+        Ok(())
+    }
+
+    /// The same for a part of the batch, the elements `part` of the whole.
+    fn part_backward(
+        &self,
+        x: &[E::Element],
+        stats: &BatchStats,
+        saved: Option<&[E::Element]>,
+        gradient: &mut [E],
+        part: Range<usize>,
+        grads: &mut Gradients<E, Cpu>,
+    ) -> Result<(), CpuError> {
+        let Self { scale, shift, statistics, eps, activation, residual, .. } = self;
         let zeros = || vec![0.0; scale.shape().0];
         let (mut dscale, mut dshift) = (zeros(), zeros());
         let dresidual = match residual {
-            Some(gradient) => Some(E::elements_mut(gradient(grads)?)),
+            Some(gradient) => Some(E::elements_mut(&mut gradient(grads)?[part.clone()])),
             None => None,
         };
         let gradients = NormGradients {
-            flow: NormFlow::InPlace(E::elements_mut(gradient)),
+            flow: NormFlow::InPlace(E::elements_mut(&mut gradient[part])),
             scale: &mut dscale,
             shift: &mut dshift,
             residual: dresidual.map(|dresidual| (Write::Add, dresidual)),
         };
         let [wide_scale, wide_shift] = [scale, shift].map(wide);
         let passed = match saved {
-            Some(y) => Passed::Output(elements(y)),
+            Some(y) => Passed::Output(y),
             None => Passed::Shift(&wide_shift),
         };
         let (activation, statistics) = (*activation, *statistics);

@@ -46,6 +46,16 @@ pub enum Error {
         /// Columns of pixels.
         width: usize,
     },
+    /// A batch that cannot be divided into so many equal parts.
+    #[error(
+        "a batch of {batch} images has no {ghosts} equal parts; choose a number that divides it"
+    )]
+    Ghosts {
+        /// Images of the batch.
+        batch: usize,
+        /// Parts asked for.
+        ghosts: usize,
+    },
     /// The device failed, most likely out of memory.
     #[error("the device failed: {0}; a smaller batch needs less memory")]
     Device(String),

@@ -78,6 +78,8 @@ fn convolution() {
 #[derive(Clone, Copy)]
 enum Statistics {
     Batch,
+    /// Each image by itself.
+    Ghosts,
     Fixed,
 }
 
@@ -85,6 +87,13 @@ enum Statistics {
 fn batch_norm() {
     for activation in [Activation::Identity, Activation::Relu] {
         check_norm(Statistics::Batch, activation);
+    }
+}
+
+#[test]
+fn ghost_batch_norm() {
+    for activation in [Activation::Identity, Activation::Relu] {
+        check_norm(Statistics::Ghosts, activation);
     }
 }
 
@@ -110,6 +119,9 @@ fn check_norm(statistics: Statistics, activation: Activation) {
         let (traced, beside) = (x.leaky_trace(), Some(residual.leaky_trace()));
         let y = match statistics {
             Statistics::Batch => composed::batch_norm(traced, &affine, beside).map(|(y, _)| y),
+            Statistics::Ghosts => {
+                composed::ghost_batch_norm(traced, 2, &affine, beside).map(|(y, _)| y)
+            }
             Statistics::Fixed => composed::batch_norm_fixed(traced, &running(), &affine, beside),
         };
         let (sum, gradients) = pull(y.unwrap());

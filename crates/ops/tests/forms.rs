@@ -213,6 +213,29 @@ proptest! {
         });
     }
 
+    #[test]
+    fn ghost_batch_norm(
+        (size, ghosts) in (1..=2_usize, 1..=4_usize),
+        [h, w] in uniform2(2..=5_usize),
+        channels in 1..=35_usize,
+        activation in activations(),
+        beside in besides(),
+    ) {
+        let norm = Norm::new((size * ghosts, h, w, channels), activation, beside);
+        check(|form| {
+            let (x, affine) = (norm.x.leaky_trace(), norm.affine());
+            let residual = norm.residual.as_ref().map(|r| r.leaky_trace());
+            let (y, statistics) = match form {
+                Form::Fast => Backend::ghost_batch_norm(x, ghosts, &affine, residual),
+                Form::Composed => composed::ghost_batch_norm(x, ghosts, &affine, residual),
+            }?;
+            let mut values = norm.values(y);
+            values.push(("mean", statistics.mean.as_vec()));
+            values.push(("variance", statistics.var.as_vec()));
+            Ok(values)
+        });
+    }
+
     /// Joined, convolution and batch norm are what they are one after the other.
     #[test]
     fn convolution_and_batch_norm(

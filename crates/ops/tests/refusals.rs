@@ -74,6 +74,24 @@ fn convolution() {
 }
 
 #[test]
+fn ghosts_divide_the_batch() {
+    let (scale, shift) = (vector(6), vector(6));
+    let affine = Affine { scale: &scale, shift: &shift, eps: 1e-5, activation: Activation::Relu };
+    for ghosts in [0, 3] {
+        let expected = format!(
+            "a batch of 2 images has no {ghosts} equal parts; choose a number that divides it"
+        );
+        check(
+            |form| match form {
+                Form::Fast => Backend::ghost_batch_norm(x(), ghosts, &affine, None),
+                Form::Composed => composed::ghost_batch_norm(x(), ghosts, &affine, None),
+            },
+            &expected,
+        );
+    }
+}
+
+#[test]
 fn batch_norm() {
     let narrow = (2, 4, 4, 5);
     for (scale, shift, residual, expected) in [

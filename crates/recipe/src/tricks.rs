@@ -19,6 +19,7 @@ mod distillation;
 mod dropout;
 mod exponential_decay;
 mod freeze;
+mod ghost_batch_norm;
 mod gradient_accumulation;
 mod gradient_clipping;
 mod init_from;
@@ -67,6 +68,7 @@ pub use distillation::Distillation;
 pub use dropout::Dropout;
 pub use exponential_decay::ExponentialDecay;
 pub use freeze::Freeze;
+pub use ghost_batch_norm::GhostBatchNorm;
 pub use gradient_accumulation::GradientAccumulation;
 pub use gradient_clipping::GradientClipping;
 pub use init_from::InitFrom;
@@ -115,6 +117,7 @@ pub const CARDS: &[Card] = &[
     dropout::CARD,
     exponential_decay::CARD,
     freeze::CARD,
+    ghost_batch_norm::CARD,
     gradient_accumulation::CARD,
     gradient_clipping::CARD,
     init_from::CARD,
@@ -199,6 +202,8 @@ pub enum Trick {
     BinaryCrossEntropy(BinaryCrossEntropy),
     /// See [`Distillation`].
     Distillation(Distillation),
+    /// See [`GhostBatchNorm`].
+    GhostBatchNorm(GhostBatchNorm),
     /// See [`GradientAccumulation`].
     GradientAccumulation(GradientAccumulation),
     /// See [`InitFrom`].
@@ -273,6 +278,7 @@ impl Trick {
             Self::Dropout(trick) => trick,
             Self::BinaryCrossEntropy(trick) => trick,
             Self::Distillation(trick) => trick,
+            Self::GhostBatchNorm(trick) => trick,
             Self::GradientAccumulation(trick) => trick,
             Self::InitFrom(trick) => trick,
             Self::Lookahead(trick) => trick,
@@ -358,6 +364,8 @@ pub enum Slot {
     Loss,
     /// How many images a pass sees.
     MicroBatch,
+    /// How many images are normalised together.
+    GhostBatch,
     /// Where the gradients are taken.
     GradientPlace,
     /// Whether slow weights pull the parameters back.
@@ -408,6 +416,7 @@ impl fmt::Display for Slot {
             Self::Start => "what parameters start from",
             Self::Loss => "the loss",
             Self::MicroBatch => "how many images a pass sees",
+            Self::GhostBatch => "how many images are normalised together",
             Self::GradientPlace => "where gradients are taken",
             Self::SlowWeights => "the slow weights",
             Self::Averaging => "which average of the parameters is kept",
@@ -511,6 +520,7 @@ mod tests {
             "InitFrom(\"a.safetensors\")",
             "BinaryCrossEntropy(target_threshold:0.2,reduction:Mean)",
             "Distillation(recipe:\"a.ron\",checkpoint:\"a.safetensors\",temperature:20.0,weight:0.5)",
+            "GhostBatchNorm(32)",
             "GradientAccumulation(micro_batch:32)",
             "Sam(rho:0.05,every:1)",
             "Lookahead(alpha:0.5,every:5)",
@@ -566,6 +576,7 @@ mod tests {
             Start,
             Loss,
             MicroBatch,
+            GhostBatch,
             GradientPlace,
             SlowWeights,
             Averaging,

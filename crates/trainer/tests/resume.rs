@@ -99,7 +99,7 @@ fn ends_in_the_same_bytes_wherever_it_was_stopped() {
     ));
     stop_and_resume::<f32>(&with(
         "Sam(rho: 0.05, every: 2), Lookahead(alpha: 0.5, every: 3), Dropout(0.2), \
-         GradientAccumulation(micro_batch: 8), BinaryCrossEntropy, \
+         GradientAccumulation(micro_batch: 8), GhostBatchNorm(4), BinaryCrossEntropy, \
          WeightAverage(Ema(decay: 0.8, every: Steps(2)))",
     ));
     stop_and_resume::<f32>(&with(
@@ -166,6 +166,7 @@ fn tricks_reach_the_training() {
         "SqueezeExcite(reduction: 4)",
         "BlurPool",
         "GradientAccumulation(micro_batch: 8)",
+        "GhostBatchNorm(4)",
         "Lookahead(alpha: 0.5, every: 2)",
         "Sam(rho: 0.05, every: 2)",
         "BinaryCrossEntropy",
