@@ -30,6 +30,7 @@
 
 mod allow;
 mod augmentation;
+mod averages;
 mod batch;
 mod case;
 mod evidence;
@@ -40,6 +41,7 @@ mod optimizer;
 mod reference;
 mod samples;
 mod targets;
+mod transfer;
 
 use std::fmt;
 
@@ -70,14 +72,22 @@ pub const RULES: &[Rule] = &[
     optimizer::FAST_ADAM,
     optimizer::SMALL_BATCH,
     optimizer::TIGHT_CLIP,
+    averages::SLOW_AVERAGE,
+    averages::WIDE_CLIMB,
+    averages::EARLY_AVERAGE,
+    averages::FAST_END,
     batch::FEW_FOR_NORMS,
     batch::LEFT_OUT,
     batch::FEW_UPDATES,
     batch::FEW_PASSES,
     batch::SAME_COPIES,
+    batch::EXPERIMENT,
     targets::STRONG_SMOOTHING,
     targets::ODD_BATCH,
     targets::SHORT_MIXING,
+    targets::SMOOTHED_TWICE,
+    targets::UNMIXED_QUESTIONS,
+    targets::FAINT_GRADIENTS,
     augmentation::NONE,
     augmentation::MIRRORED_DIGITS,
     augmentation::TWO_FLIPS,
@@ -95,10 +105,16 @@ pub const RULES: &[Rule] = &[
     samples::ENLARGED,
     samples::FEW_TO_VALIDATE,
     samples::SLOW_STORAGE,
+    samples::SMALL_EVALUATION,
+    samples::PLAIN_SMALLER,
     network::LARGE_STEM,
     network::SMALL_STEM,
     network::SHORT_ZERO_GAMMA,
     network::SHALLOW_SKIPS,
+    transfer::RANDOM_PROTECTED,
+    transfer::OVERWRITTEN_GAMMA,
+    transfer::FORGETTING_RATE,
+    transfer::LATE_UNFREEZE,
 ];
 
 /// A known mistake.

@@ -24,7 +24,7 @@ pub(crate) fn lint(options: &Lint) -> Result<ExitCode, Failure> {
     let document = file.read()?;
     let facts = document.facts().input()?;
     let plan = Plan::new(&document, &facts).input()?;
-    let findings = look(&document, &plan, &evidence(&document)?);
+    let findings = look(&document, &plan, &evidence(&document, &plan)?);
     match options.json {
         true => println!("{:#}", Value::from_iter(findings.iter().map(as_json))),
         false => print_all(&findings, &document),
@@ -36,22 +36,28 @@ pub(crate) fn lint(options: &Lint) -> Result<ExitCode, Failure> {
     }
 }
 
-fn evidence(document: &Document) -> Result<Evidence, Failure> {
+fn evidence(document: &Document, plan: &Plan) -> Result<Evidence, Failure> {
     if let Source::ImageFolder(folder) = &document.recipe().data {
         if !folder.path.exists() {
             let path = folder.path.display();
             eprintln!("note: {path} is not there, so rules that look at images find nothing");
             return Ok(Evidence::default());
         }
-        let samples = samples(document)?;
+        let samples = samples(document, plan)?;
         return Ok(Evidence { samples: Some(samples), storage: storage::look(&folder.path) });
     }
     // All other sources are read into memory at once.
-    Ok(Evidence { samples: Some(samples(document)?), storage: None })
+    Ok(Evidence { samples: Some(samples(document, plan)?), storage: None })
 }
 
-fn samples(document: &Document) -> Result<Samples, Failure> {
-    Samples::look(&document.open_data().input()?).input()
+/// Of the images that are trained on.
+fn samples(document: &Document, plan: &Plan) -> Result<Samples, Failure> {
+    let all = document.open_data().input()?;
+    let used = match &plan.subset {
+        Some(subset) => all.subset(subset).input()?,
+        None => all,
+    };
+    Samples::look(&used).input()
 }
 
 fn print_all(findings: &[Finding], document: &Document) {

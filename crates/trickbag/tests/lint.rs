@@ -78,6 +78,17 @@ fn json_has_code_place_and_fix() {
 }
 
 #[test]
+fn images_that_are_not_trained_on_are_not_looked_at() {
+    let subset = "tricks=[Subset(fraction: 0.5, seed: 1), CosineAnnealing]";
+    let output = lint(&place(), &["tiny.ron", "--json", "--set", subset]);
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let shared = found.as_array().unwrap().iter().find(|finding| finding["code"] == "TB602");
+    let message = shared.unwrap()["message"].as_str().unwrap();
+    let count: usize = message.split(' ').next().unwrap().parse().unwrap();
+    assert!((200..300).contains(&count), "{message}");
+}
+
+#[test]
 fn rules_need_no_recipe_and_everything_else_does() {
     let folder = place();
     let rules = lint(&folder, &["--rules"]);

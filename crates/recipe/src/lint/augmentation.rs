@@ -5,6 +5,7 @@ use trickbag_data::{Augment, Source};
 use super::case::{Case, Hit};
 use super::{LooksAt, Rule, Severity};
 use crate::number::grouped;
+use crate::tricks::{TestTimeAugmentation, Trick};
 
 pub(super) const NONE: Rule = Rule {
     code: "TB501",
@@ -31,12 +32,13 @@ pub(super) const MIRRORED_DIGITS: Rule = Rule {
     name: "mirrored-digits",
     severity: Severity::Warning,
     looks_at: LooksAt::Recipe,
-    finds: "flips of `Mnist10k`",
+    finds: "flips of `Mnist10k`, in training or in evaluation",
     why: "a mirrored 2 is no 2: the label does not survive the change",
     source: "Shorten and Khoshgoftaar 2019 (Journal of Big Data 6:60), on safe changes",
     fix: "remove the flip",
     check: |case| {
-        let (name, at) = case.augment(|augment| is_flip(augment).then_some(augment.name()))?;
+        let trained = case.augment(|augment| is_flip(augment).then_some(augment.name()));
+        let (name, at) = trained.or_else(|| case.trick(mirrored_view))?;
         let message = format!("`{name}` mirrors digits");
         (case.plan.data == Source::Mnist10k).then(|| Hit::new(at, message))
     },
@@ -190,6 +192,13 @@ pub(super) const GREY_COLORS: Rule = Rule {
         (colored && case.plan.facts.channels == 1).then(|| Hit::new(at, message))
     },
 };
+
+/// The trick's name where evaluation sees mirrored images.
+fn mirrored_view(trick: &Trick) -> Option<&'static str> {
+    let mirrors =
+        matches!(trick, Trick::TestTimeAugmentation(TestTimeAugmentation { flip: true, .. }));
+    mirrors.then_some(trick.card().name)
+}
 
 fn is_flip(augment: &Augment) -> bool {
     matches!(augment, Augment::HorizontalFlip | Augment::AlternatingFlip)

@@ -2,22 +2,29 @@
 
 use super::case::Hit;
 use super::{LooksAt, Rule, Severity};
-use crate::tricks::{RepeatedAugmentation, Trick};
+use crate::tricks::{LabelNoise, RepeatedAugmentation, Slot, Subset, Trick};
 
 pub(super) const FEW_FOR_NORMS: Rule = Rule {
     code: "TB301",
     name: "few-images-for-batch-norm",
     severity: Severity::Warning,
     looks_at: LooksAt::Recipe,
-    finds: "a batch of fewer than 16 images",
-    why: "batch norm takes its statistics from the batch: with few images they are noise, and \
+    finds: "a pass of fewer than 16 images: the batch, or the smallest part that \
+            `GradientAccumulation` makes of it",
+    why: "batch norm takes its statistics from the images of a pass: with few they are noise, and \
           evaluation, which uses the running ones, sees another network",
     source: "Wu and He 2018 (arXiv 1803.08494), figure 1 and 4.1",
-    fix: "use a batch of 32 or more",
+    fix: "use a batch of 32 or more, in passes of as many",
     check: |case| {
-        let batch = case.plan.batch_size;
-        let message = format!("batch norm sees {batch} images at a time");
-        (batch < 16).then(|| Hit::new("batch_size", message))
+        let (batch, micro_batch) = (case.plan.batch_size, case.plan.micro_batch);
+        let seen = match batch % micro_batch {
+            0 => micro_batch,
+            last => last,
+        };
+        let accumulation = case.writer(Slot::MicroBatch).filter(|_| seen < batch);
+        let at = accumulation.map_or("batch_size".to_owned(), |at| format!("{at}.micro_batch"));
+        let message = format!("batch norm sees {seen} images at a time");
+        (seen < 16).then(|| Hit::new(at, message))
     },
 };
 
@@ -45,14 +52,14 @@ pub(super) const FEW_UPDATES: Rule = Rule {
     name: "few-updates",
     severity: Severity::Warning,
     looks_at: LooksAt::Recipe,
-    finds: "a training of fewer than 300 updates",
+    finds: "a training of fewer than 300 updates without `InitFrom`",
     why: "it is updates that train, not epochs: large batches and few epochs leave too few of them",
     source: "Hoffer et al. 2017 (arXiv 1705.08741)",
     fix: "train longer or use a smaller batch",
     check: |case| {
         let total = case.plan.total_steps;
         let message = format!("the whole training has {total} updates");
-        (total < 300).then(|| Hit::new("epochs", message))
+        (total < 300 && case.plan.init_from.is_none()).then(|| Hit::new("epochs", message))
     },
 };
 
@@ -92,6 +99,29 @@ pub(super) const SAME_COPIES: Rule = Rule {
         let (copies, at) = case.trick(copies)?;
         let message = format!("{copies} equal copies of each image in a batch");
         (copies > 1 && case.plan.augment.is_empty()).then(|| Hit::new(at, message))
+    },
+};
+
+pub(super) const EXPERIMENT: Rule = Rule {
+    code: "TB306",
+    name: "experiment",
+    severity: Severity::Note,
+    looks_at: LooksAt::Recipe,
+    finds: "`Subset` or `LabelNoise`",
+    why: "both cost accuracy and are there to learn something else; a line is easily left behind",
+    source: "Zhang et al. 2017 (arXiv 1611.03530) for wrong labels",
+    fix: "remove the line when the experiment is over",
+    check: |case| {
+        let (effect, at) = case.trick(|trick| match trick {
+            Trick::Subset(Subset(part)) => {
+                Some(format!("only {} % of the images are shown", 100.0 * part.fraction))
+            }
+            Trick::LabelNoise(LabelNoise(noise)) => {
+                Some(format!("{} % of the labels are wrong", 100.0 * noise.fraction))
+            }
+            _ => None,
+        })?;
+        Some(Hit::new(at, effect))
     },
 };
 

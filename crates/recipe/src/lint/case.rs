@@ -6,7 +6,7 @@ use trickbag_models::{Architecture, ResNet};
 use super::Evidence;
 use crate::plan::Plan;
 use crate::recipe::Recipe;
-use crate::tricks::Trick;
+use crate::tricks::{Slot, Trick};
 
 /// A recipe, what it resolves to, and what is known of its data.
 pub(crate) struct Case<'a> {
@@ -31,6 +31,12 @@ impl<'a> Case<'a> {
     /// What `pick` takes from the first trick that has it, and the trick's path.
     pub(crate) fn trick<T>(&self, pick: impl Fn(&'a Trick) -> Option<T>) -> Option<(T, String)> {
         first("tricks", &self.recipe.tricks, pick)
+    }
+
+    /// The path of the trick that writes `slot`.
+    pub(crate) fn writer(&self, slot: Slot) -> Option<String> {
+        let writes = |trick: &Trick| (trick.card().slot == slot).then_some(());
+        self.trick(writes).map(|((), at)| at)
     }
 
     /// What `pick` takes from the first change of images that has it, and the change's path.

@@ -6,7 +6,7 @@ use trickbag_schedules::Clock;
 use super::case::{Case, Hit};
 use super::{LooksAt, Rule, Severity};
 use crate::number::short;
-use crate::tricks::{Slot, StepDecay, Trick};
+use crate::tricks::{MultiStep, Slot, StepDecay, Trick};
 
 pub(super) const OFF_BATCH: Rule = Rule {
     code: "TB101",
@@ -14,7 +14,8 @@ pub(super) const OFF_BATCH: Rule = Rule {
     severity: Severity::Warning,
     looks_at: LooksAt::Recipe,
     finds: "SGD whose highest learning rate is less than 0.3 times or more than 4 times what \
-            linear scaling expects",
+            linear scaling expects; with `InitFrom` only more. `SqrtScaling` and a momentum that moves \
+            are left alone",
     why: "the published rates follow the batch: 0.1 for 256 images with momentum 0.9, in \
           proportion to the batch and to 1 - momentum",
     source: "Goyal et al. 2017 (arXiv 1706.02677), 2.1; Smith et al. 2018 (arXiv 1711.00489) for \
@@ -31,6 +32,10 @@ fn off_batch(case: &Case<'_>) -> Option<Hit> {
     let Optimizer::Sgd(Sgd { momentum: momentum @ 0.8.., .. }) = case.recipe.optimizer else {
         return None;
     };
+    let scaled_otherwise = case.trick(|trick| matches!(trick, Trick::SqrtScaling(_)).then_some(()));
+    if scaled_otherwise.is_some() || case.plan.momentum.is_some() {
+        return None;
+    }
     let (batch, peak, base) = (case.plan.batch_size, case.peak(), 1.0 - momentum);
     let expected = base * batch as f64 / 256.0;
     let message = format!(
@@ -39,7 +44,10 @@ fn off_batch(case: &Case<'_>) -> Option<Hit> {
         short(base),
         short(expected)
     );
-    (!SOUND.contains(&(peak / expected))).then(|| Hit::new("optimizer.lr", message))
+    let ratio = peak / expected;
+    // Fine-tuning has small rates.
+    let off = !SOUND.contains(&ratio) && (case.plan.init_from.is_none() || ratio > 1.0);
+    off.then(|| Hit::new("optimizer.lr", message))
 }
 
 pub(super) const NO_WARMUP: Rule = Rule {
@@ -110,25 +118,34 @@ pub(super) const LATE_DROP: Rule = Rule {
     name: "late-drop",
     severity: Severity::Warning,
     looks_at: LooksAt::Recipe,
-    finds: "a `StepDecay` whose last drop leaves an epoch or less, in a training of 10 epochs or \
-            more",
+    finds: "a `StepDecay` or `MultiStep` whose last drop leaves an epoch or less, in a training of 10 \
+            epochs or more",
     why: "a drop pays off over some epochs at the lower rate; one at the end is a slip in counting",
     source: "He et al. 2015 (arXiv 1512.03385), 3.4; Bag of Tricks (arXiv 1812.01187), figure 3",
     fix: "drop earlier, or train until the next drop would come",
-    check: late_drop,
+    check: |case| {
+        let (drop, at) = last_drop(case)?;
+        let (total, epoch) = (case.plan.total_steps, case.plan.steps_per_epoch);
+        let left = total.saturating_sub(drop);
+        let message = format!("the last drop leaves {left} of {total} updates");
+        (left <= epoch && case.plan.epochs >= 10).then(|| Hit::new(at, message))
+    },
 };
 
-fn late_drop(case: &Case<'_>) -> Option<Hit> {
-    let (StepDecay { every, .. }, at) = case.trick(|trick| match trick {
-        Trick::StepDecay(decay) => Some(decay),
+/// The update of the last drop, and the setting that says so. A `MultiStep` may name one after the
+/// end.
+fn last_drop(case: &Case<'_>) -> Option<(u64, String)> {
+    let clock = clock(case);
+    let ((drop, field), at) = case.trick(|trick| match trick {
+        Trick::StepDecay(StepDecay { every, .. }) => {
+            let every = every.resolve(&clock).ok()?;
+            let drops = (clock.total_steps - 1) / every;
+            (drops > 0).then_some((drops * every, "every"))
+        }
+        Trick::MultiStep(MultiStep { at, .. }) => Some((at.last()?.resolve(&clock).ok()?, "at")),
         _ => None,
     })?;
-    let every = every.resolve(&clock(case)).ok()?;
-    let last = case.plan.total_steps - 1;
-    let left = 1 + last % every;
-    let message = format!("the last drop leaves {left} of {} updates", case.plan.total_steps);
-    let late = last >= every && left <= case.plan.steps_per_epoch;
-    (late && case.plan.epochs >= 10).then(|| Hit::new(format!("{at}.every"), message))
+    Some((drop, format!("{at}.{field}")))
 }
 
 pub(super) const EARLY_END: Rule = Rule {
@@ -151,19 +168,12 @@ pub(super) const EARLY_END: Rule = Rule {
             short(rate),
             short(peak)
         );
-        (rate < 1e-3 * peak).then(|| Hit::new(case.decay(), message))
+        let at = case.writer(Slot::Decay).unwrap_or("optimizer.lr".to_owned());
+        (rate < 1e-3 * peak).then(|| Hit::new(at, message))
     },
 };
 
 fn clock(case: &Case<'_>) -> Clock {
     let (steps_per_epoch, total_steps) = (case.plan.steps_per_epoch, case.plan.total_steps);
     Clock { steps_per_epoch, total_steps }
-}
-
-impl Case<'_> {
-    /// The path of the trick that lowers the learning rate.
-    fn decay(&self) -> String {
-        let lowers = |trick: &Trick| (trick.card().slot == Slot::Decay).then_some(());
-        self.trick(lowers).map_or("optimizer.lr".to_owned(), |((), at)| at)
-    }
 }

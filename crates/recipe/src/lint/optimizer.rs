@@ -64,7 +64,7 @@ fn decayed_norms(case: &Case<'_>) -> Option<Hit> {
         decays && spared.contains(&spec.parameter.kind)
     });
     let count = decayed.count();
-    let message = format!("{count} biases, norm scales and norm shifts decay");
+    let message = format!("biases, norm scales and norm shifts that decay: {count}");
     (count > 0).then(|| Hit::new("optimizer.weight_decay", message))
 }
 

@@ -1,12 +1,12 @@
 //! Rules on the images: their classes, sizes and statistics, and where they lie.
 
-use trickbag_data::{Keep, Order};
+use trickbag_data::{Augment, Keep, Order};
 
 use super::case::{Case, Hit};
 use super::evidence::{Medium, Storage};
 use super::{LooksAt, Rule, Severity};
 use crate::number::short;
-use crate::tricks::Trick;
+use crate::tricks::{Slot, Trick};
 
 pub(super) const OTHER_STATISTICS: Rule = Rule {
     code: "TB601",
@@ -14,7 +14,8 @@ pub(super) const OTHER_STATISTICS: Rule = Rule {
     severity: Severity::Warning,
     looks_at: LooksAt::Images,
     finds: "a normalisation whose mean is off by more than 0.15 from that of the training images, \
-            or whose standard deviation is off by more than a factor of 2.5",
+            or whose standard deviation is off by more than a factor of 2.5, without `InitFrom`, \
+            which wants the statistics of its own images",
     why: "what comes out is not centred, or not of size 1; often the numbers are another data \
           set's, or counted to 255",
     source: "LeCun et al. 1998 (Efficient BackProp), 4.3",
@@ -33,7 +34,8 @@ fn other_statistics(case: &Case<'_>) -> Option<Hit> {
         "mean {:?} and std {:?}, but the images have mean {:.3?} and std {:.3?}",
         normalize.mean, normalize.std, samples.mean, samples.std
     );
-    (off || stretched).then(|| Hit::new("normalize", message))
+    let own = case.plan.init_from.is_none();
+    (own && (off || stretched)).then(|| Hit::new("normalize", message))
 }
 
 pub(super) const SHARED_IMAGES: Rule = Rule {
@@ -183,4 +185,46 @@ fn slow_storage(case: &Case<'_>) -> Option<Hit> {
         gib(*memory)
     );
     reread.then(|| Hit::new("data", message))
+}
+
+pub(super) const SMALL_EVALUATION: Rule = Rule {
+    code: "TB609",
+    name: "evaluation-smaller-than-training",
+    severity: Severity::Warning,
+    looks_at: LooksAt::Recipe,
+    finds: "evaluation at a smaller size than training",
+    why: "random crops enlarge what they show, so objects already look larger in training; evaluation \
+          wants larger images, not smaller ones",
+    source: "Touvron et al. 2019 (arXiv 1906.06423), 3",
+    fix: "write a `train` below the data's `size`, or a larger `size`",
+    check: |case| {
+        let (at, train, side) = training_side(case)?;
+        let message = format!("training sees {train} pixels, evaluation {side}");
+        (train > side).then(|| Hit::new(at, message))
+    },
+};
+
+pub(super) const PLAIN_SMALLER: Rule = Rule {
+    code: "TB610",
+    name: "smaller-without-random-crops",
+    severity: Severity::Note,
+    looks_at: LooksAt::Recipe,
+    finds: "`TrainTestResolution` that trains on smaller images without `RandomResizedCrop`",
+    why: "evaluation is made larger because such crops enlarge objects in training; without them \
+          objects look larger in evaluation than they ever did in training",
+    source: "Touvron et al. 2019 (arXiv 1906.06423), 3",
+    fix: "add `RandomResizedCrop`, or train at the size of evaluation",
+    check: |case| {
+        let (at, train, side) = training_side(case)?;
+        let crops = case.plan.augment.contains(&Augment::RandomResizedCrop);
+        let message = format!("evaluation shows objects {side}/{train} times as large");
+        (train < side && !crops).then(|| Hit::new(at, message))
+    },
+};
+
+/// Where the size of training images stands, and the shorter sides in training and in evaluation.
+fn training_side(case: &Case<'_>) -> Option<(String, usize, usize)> {
+    let at = case.writer(Slot::TrainSize)?;
+    let [height, width] = case.plan.train_size;
+    Some((format!("{at}.train"), height.min(width), case.side()))
 }
