@@ -79,7 +79,7 @@ pub(super) const SMOOTHED_TWICE: Rule = Rule {
         let at = case.writer(Slot::Targets)?;
         let smoothing = case.plan.targets.label_smoothing;
         let message = format!("targets are smoothed by {smoothing} and by a teacher");
-        let taught = matches!(case.plan.loss, Loss::Distillation { .. });
+        let taught = matches!(case.plan.loss, Loss::Taught { .. });
         (taught && smoothing > 0.0).then(|| Hit::new(at, message))
     },
 };
@@ -124,7 +124,7 @@ pub(super) const FAINT_GRADIENTS: Rule = Rule {
 /// How the binary cross entropies of the classes are put together, and where the recipe says so.
 fn binary(case: &Case<'_>) -> Option<(Reduction, String)> {
     match case.plan.loss {
-        Loss::BinaryCrossEntropy(settings) => Some((settings.reduction, case.writer(Slot::Loss)?)),
+        Loss::EachClass(settings) => Some((settings.reduction, case.writer(Slot::Loss)?)),
         _ => None,
     }
 }
