@@ -455,6 +455,15 @@ fn add_to_network(draft: &mut Draft, add: impl FnOnce(&mut Extras)) -> Result<()
     draft.network().map(drop).map_err(|error| Problem::Model(error).at(""))
 }
 
+/// What the optimiser refuses, at the setting that is out of its range.
+fn at_setting(error: trickbag_optim::Error) -> Fault {
+    let at = match &error {
+        trickbag_optim::Error::Setting { field, .. } => field,
+        _ => "",
+    };
+    Problem::Optimizer(error).at(at)
+}
+
 /// Mixup and CutMix share the batches, so their settings are checked together.
 fn check_mixing(draft: &Draft) -> Result<(), Fault> {
     if draft.batch_size < 2 {

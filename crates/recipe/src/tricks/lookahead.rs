@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use trickbag_optim::Lookahead as Settings;
 
-use super::{Card, Effect, Slot};
+use super::{Card, Effect, Slot, at_setting};
 use crate::plan::Draft;
-use crate::problem::{Fault, Problem};
+use crate::problem::Fault;
 
 /// Every so many updates, slow weights go a part of the way to the optimiser's, which go back to them:
 /// `Lookahead(alpha: 0.5, every: 5)`.
@@ -40,14 +40,7 @@ impl Effect for Lookahead {
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
-        use trickbag_optim::Error;
-        self.0.validate().map_err(|error| {
-            let at = match &error {
-                Error::Setting { field, .. } => field,
-                _ => "",
-            };
-            Problem::Optimizer(error).at(at)
-        })?;
+        self.0.validate().map_err(at_setting)?;
         draft.lookahead = Some(self.0);
         Ok(format!("{} of the way back after every {} steps", 1.0 - self.0.alpha, self.0.every))
     }

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use trickbag_optim::Sam as Settings;
 
-use super::{Card, Effect, Slot};
+use super::{Card, Effect, Slot, at_setting};
 use crate::plan::Draft;
-use crate::problem::{Fault, Problem};
+use crate::problem::Fault;
 
 /// Takes the gradients again where the loss is higher, a step of length `rho` up the first ones:
 /// `Sam(rho: 0.05)`, or `Sam(rho: 0.5, every: 10)` for every tenth update.
@@ -43,14 +43,7 @@ impl Effect for Sam {
     }
 
     fn apply(&self, draft: &mut Draft) -> Result<String, Fault> {
-        use trickbag_optim::Error;
-        self.0.validate().map_err(|error| {
-            let at = match &error {
-                Error::Setting { field, .. } => field,
-                _ => "",
-            };
-            Problem::Optimizer(error).at(at)
-        })?;
+        self.0.validate().map_err(at_setting)?;
         draft.sam = Some(self.0);
         let Settings { rho, every } = self.0;
         Ok(format!("gradients from {rho} away, in every {every}. step"))
