@@ -4,9 +4,17 @@
 //! [`tiles`] says what is computed; [`processor`] does it with the instructions and [`model`] without.
 //! [`mod@correlate`] and [`mod@weight_gradient`] bring a convolution into the form of such products,
 //! whoever computes them: so the tests run them on any processor, with the model.
+//!
+//! The tiles read the source where it lies, without a copy for each tap. For that the pixels of a batch, and
+//! zeros between rows and between images, are seen as one [`line`] of positions: what a tap sees lies at the same
+//! distance from each of them.
 
+mod axis;
 mod correlate;
+mod frame;
+mod line;
 mod model;
+mod pack;
 #[cfg_attr(
     not(all(target_arch = "x86_64", target_pointer_width = "64", target_os = "linux", not(miri))),
     path = "amx/missing.rs"
@@ -15,74 +23,63 @@ mod processor;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod transpose;
 mod weight_gradient;
 
 use std::array::from_fn;
-use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use half::bf16;
 
-use crate::Isa;
-use crate::channels::Mix;
-use crate::correlate_tiles::Correlate;
-use crate::plan::Run;
-use crate::weight_tiles::WeightGradient;
-use correlate::TileCorrelate;
+use crate::direction::Direction;
+use crate::element::{Element, Stored};
+use crate::lanes::LANES;
+use crate::{Conv, Isa, Write};
+use correlate::Correlation;
 use model::Model;
 use processor::Processor;
-use tiles::{Aligned, Left, Row, Scratch, Sums, Tile, Tiles};
-use weight_gradient::TileGradient;
-
-/// Tiles pay where runs have at least so many of the 32 numbers that a tile's rows have room for. This
-/// is by the count of instructions, not measured.
-const MIN_RUN: usize = 12;
-
-thread_local! {
-    /// Half a megabyte, which is in the cache when the next kernel needs it.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
+use tiles::{DEPTH, Operands, ROWS, Row, SUMS, Shape, Steps, Sums, Tiles};
 
 /// Whether the processor has tiles, the system lets this process use them, and they compute what the
 /// model does.
 pub(crate) fn is_available() -> bool {
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
-    *AVAILABLE.get_or_init(|| Processor::configure().is_some_and(|mut tiles| agrees(&mut tiles)))
+    *AVAILABLE
+        .get_or_init(|| Processor::configure(DEPTH).is_some_and(|mut tiles| agrees(&mut tiles)))
 }
 
-/// Runs the kernel on tiles, or on vectors where there are none or they would be mostly empty.
-pub(crate) fn correlate(isa: Isa, work: Correlate<'_, bf16>) {
-    let suits = work.mix == Mix::Group
-        && work.weights.step == 1
-        && work.lattices.iter().any(|lattice| is_long(&lattice.runs));
-    if suits && let Some(mut tiles) = tiles_of(isa) {
-        let tiles = &mut *tiles;
-        SCRATCH.with_borrow_mut(|scratch| isa.run(TileCorrelate { work, tiles, scratch }));
-    } else {
-        isa.run(work);
-    }
+/// Writes the output (forward) or the gradient of the input (backward) into `destination`, if these are
+/// numbers for tiles; `finish` sees each band of it once it is written.
+pub(crate) fn correlate<E: Stored, T: Send>(
+    conv: &Conv,
+    direction: Direction,
+    write: Write,
+    [source, weight]: [&[E]; 2],
+    destination: &mut [E],
+    finish: impl Fn(&[E]) -> T + Sync,
+) -> Option<Vec<T>> {
+    let operands = [E::as_bf16(source)?, E::as_bf16(weight)?];
+    let correlation = Correlation::new(Isa::current(), conv, direction)?;
+    Some(correlation.run(write, operands, destination, finish))
 }
 
-/// Does so for the gradient of the weight.
-pub(crate) fn weight_gradient(isa: Isa, work: WeightGradient<'_, bf16>) {
-    let suits = work.mix == Mix::Group && is_long(work.runs);
-    if suits && let Some(mut tiles) = tiles_of(isa) {
-        let tiles = &mut *tiles;
-        SCRATCH.with_borrow_mut(|scratch| isa.run(TileGradient { work, tiles, scratch }));
-    } else {
-        isa.run(work);
-    }
+/// Adds the gradient of the weight to `dweight`, if these are numbers for tiles.
+pub(crate) fn weight_gradient<E: Element>(
+    conv: &Conv,
+    x: &[E],
+    dy: &[E],
+    dweight: &mut [E],
+) -> Option<()> {
+    let operands = [E::as_bf16(x)?, E::as_bf16(dy)?];
+    weight_gradient::weight_gradient(Isa::current(), conv, operands, dweight)
 }
 
-fn is_long(runs: &[Run]) -> bool {
-    runs.iter().any(|run| run.len >= MIN_RUN)
-}
-
-fn tiles_of(isa: Isa) -> Option<Box<dyn Tiles>> {
+/// Whoever computes products of this depth.
+fn tiles_of(isa: Isa, depth: usize) -> Option<Box<dyn Tiles>> {
     match isa {
-        Isa::Amx => Some(Box::new(Processor::configure()?)),
+        Isa::Amx => Some(Box::new(Processor::configure(depth)?)),
         #[cfg(test)]
-        Isa::AmxModel => Some(Box::new(Model)),
+        Isa::AmxModel => Some(Box::new(Model { depth })),
         _ => None,
     }
 }
@@ -96,15 +93,25 @@ fn agrees(tiles: &mut dyn Tiles) -> bool {
         count += 1;
         bf16::from_f32((count.wrapping_mul(0x9e37_79b9) >> 28) as f32 - 8.0)
     };
-    let mut row = || -> Row { from_fn(|_| [next(), next()]) };
-    let left: [Left; STEPS] = from_fn(|_| Aligned(from_fn(|_| row())));
-    let panels: [[Tile; 2]; STEPS] = from_fn(|_| from_fn(|_| from_fn(|_| row())));
-    let right = panels.each_ref().map(|[first, second]| [first, second]);
-    let [mut expected, mut found] = [Sums::default(); 2];
-    Model.product(&left, &right, &mut expected);
-    // Twice, for the first time the tiles are clear.
-    for _ in 0..2 {
-        tiles.product(&left, &right, &mut found);
-    }
-    expected == found
+    let left: [bf16; SUMS * ROWS * DEPTH * STEPS] = from_fn(|_| next());
+    let right: [[Row; ROWS * STEPS]; 2] =
+        from_fn(|_| from_fn(|_| tiles::Aligned(from_fn(|_| [next(), next()]))));
+    let pitch = DEPTH * STEPS;
+    let operands = Operands {
+        left: &left,
+        pitch,
+        firsts: from_fn(|row| row * ROWS * pitch),
+        right: right.each_ref().map(|right| &right[..]),
+    };
+    let steps = Steps::new((0..STEPS).map(|step| [step * DEPTH, step * ROWS]));
+    [Shape::Square, Shape::Tall].into_iter().all(|shape| {
+        let [mut expected, mut found] = [[[1.0; LANES]; SUMS * ROWS]; 2];
+        // Twice, for the first time the tiles are clear.
+        for write in [Write::Overwrite, Write::Add] {
+            let sums = |rows| Sums { rows, firsts: from_fn(|tile| tile * ROWS), pitch: 1, write };
+            Model { depth: DEPTH }.product(shape, &steps, &operands, sums(&mut expected));
+            tiles.product(shape, &steps, &operands, sums(&mut found));
+        }
+        expected == found
+    })
 }

@@ -9,7 +9,7 @@ use crate::moments::ChunkMoments;
 use crate::stencil::Stencil;
 use crate::weight_gradient::weight_gradient;
 use crate::winograd::{self, Geometry};
-use crate::{BatchStats, Error, ImageShape, Isa, Window, Write};
+use crate::{BatchStats, Error, ImageShape, Isa, Window, Write, amx};
 
 /// A convolution of fixed, validated geometry.
 ///
@@ -156,9 +156,11 @@ impl Conv {
         dweight: &mut [E],
     ) -> Result<(), Error> {
         self.check("Conv::backward_weight", [("x", x), ("dweight", dweight), ("dy", dy)])?;
-        match Geometry::new::<E>(Isa::current(), self, Direction::Forward) {
-            Some(geometry) => winograd::weight_gradient(&geometry, x, dy, dweight),
-            None => weight_gradient(self, x, dy, dweight),
+        if amx::weight_gradient(self, x, dy, dweight).is_none() {
+            match Geometry::new::<E>(Isa::current(), self, Direction::Forward) {
+                Some(geometry) => winograd::weight_gradient(&geometry, x, dy, dweight),
+                None => weight_gradient(self, x, dy, dweight),
+            }
         }
         Ok(())
     }
@@ -177,6 +179,12 @@ impl Conv {
         destination: &mut [E],
         finish: impl Fn(&[E]) -> T + Sync,
     ) -> Vec<T> {
+        let operands = [source, weight];
+        if let Some(finished) =
+            amx::correlate(self, direction, write, operands, destination, &finish)
+        {
+            return finished;
+        }
         match Geometry::new::<E>(Isa::current(), self, direction) {
             Some(geometry) => winograd::correlate(
                 &geometry,

@@ -137,7 +137,7 @@ impl<E: Stored> Pass<'_, E> {
     fn run(&self, plan: &Plan, band: &Band, part: &mut [E], copy: &mut Vec<E>) {
         plan.frame.load(self.source, band, copy);
         let source = plan.frame.view(self.source, band, copy);
-        E::correlate(self.isa, self.kernel(0..self.blocks.len(), plan, band, source, part));
+        self.isa.run(self.kernel(0..self.blocks.len(), plan, band, source, part));
     }
 
     /// Computes the only band, which is small: the threads share its blocks.
@@ -150,7 +150,7 @@ impl<E: Stored> Pass<'_, E> {
         let shares = (0..self.blocks.len()).into_par_iter().step_by(share).map(|first| {
             let blocks = first..self.blocks.len().min(first + share);
             let mut part = old.to_vec();
-            E::correlate(self.isa, self.kernel(blocks.clone(), plan, band, source, &mut part));
+            self.isa.run(self.kernel(blocks.clone(), plan, band, source, &mut part));
             (blocks, part)
         });
         let shares: Vec<_> = shares.collect();

@@ -17,7 +17,7 @@ const FEW_PIXELS: usize = 4;
 
 /// For all pixels of a band and all destination channels: the sum over all taps (and, with
 /// [`Mix::Group`], source channels) of source times weight.
-pub struct Correlate<'a, E: Stored> {
+pub(crate) struct Correlate<'a, E: Stored> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
     pub(crate) blocks: &'a [Block],

@@ -2,10 +2,7 @@
 
 use half::bf16;
 
-use crate::correlate_tiles::Correlate;
 use crate::lanes::{LANES, Lanes, first_lanes};
-use crate::weight_tiles::WeightGradient;
-use crate::{Isa, amx};
 
 /// A type of the numbers in images and weights: `f32`, or `bf16` from the crate `half`.
 ///
@@ -57,14 +54,14 @@ pub trait Stored: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + '
         to: &mut [Self::Factor; LANES],
     );
 
-    /// Runs the kernel with what the instruction set has for numbers of this type.
-    fn correlate(isa: Isa, kernel: Correlate<'_, Self>) {
-        isa.run(kernel);
+    /// The numbers, if they are `bf16`.
+    fn as_bf16(_: &[Self]) -> Option<&[bf16]> {
+        None
     }
 
-    /// Does so for the gradient of the weight.
-    fn weight_gradient(isa: Isa, kernel: WeightGradient<'_, Self>) {
-        isa.run(kernel);
+    /// The same to write to.
+    fn as_bf16_mut(_: &mut [Self]) -> Option<&mut [bf16]> {
+        None
     }
 }
 
@@ -214,12 +211,12 @@ impl Stored for bf16 {
         }
     }
 
-    fn correlate(isa: Isa, kernel: Correlate<'_, Self>) {
-        amx::correlate(isa, kernel);
+    fn as_bf16(numbers: &[Self]) -> Option<&[bf16]> {
+        Some(numbers)
     }
 
-    fn weight_gradient(isa: Isa, kernel: WeightGradient<'_, Self>) {
-        amx::weight_gradient(isa, kernel);
+    fn as_bf16_mut(numbers: &mut [Self]) -> Option<&mut [bf16]> {
+        Some(numbers)
     }
 }
 

@@ -115,7 +115,7 @@ impl<E: Element> Pass<'_, E> {
                 sums,
                 gradients: &mut gradients,
             };
-            E::weight_gradient(self.isa, kernel);
+            self.isa.run(kernel);
         }
     }
 

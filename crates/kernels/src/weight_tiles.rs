@@ -28,7 +28,7 @@ const COPIED: [Pixel; CHUNK_PIXELS] = {
 
 /// For every number in the runs and every block of destination channels: adds the sum over some
 /// pixels of source times gradient.
-pub struct WeightGradient<'a, E: Stored> {
+pub(crate) struct WeightGradient<'a, E: Stored> {
     pub(crate) mix: Mix,
     pub(crate) blocks: &'a [Block],
     pub(crate) runs: &'a [Run],

@@ -1,121 +1,308 @@
-//! Convolution and its input's gradient on tiles: rows are destination pixels, columns are destination
-//! channels, and what is summed over are the numbers in the runs of taps.
+//! Convolution and its input's gradient on tiles: rows are positions of a line, columns are destination
+//! channels, and what is summed over are the channels of the taps.
+
+use std::array::from_fn;
+use std::cell::RefCell;
+use std::ops::Range;
 
 use half::bf16;
+use rayon::prelude::*;
 
-use super::tiles::{DEPTH, Left, ROWS, Right, Row, SIDE, Scratch, Tile, Tiles};
-use crate::channels::Block;
-use crate::correlate_tiles::Correlate;
-use crate::lanes::{Kernel, Lanes, first_lanes};
-use crate::plan::{Pixel, Run};
+use super::axis::{Axis, Tap, Walk};
+use super::frame::{Frame, TALLEST};
+use super::line::{Line, Stretch};
+use super::pack::{Channels, pack};
+use super::tiles::{Aligned, DEPTH, Operands, ROWS, Row, SUMS, Shape, Steps, Sums, Tiles};
+use super::tiles_of;
+use crate::band::{self, Band};
+use crate::direction::Direction;
+use crate::element::Stored;
+use crate::lanes::{Kernel, LANES, Lanes};
+use crate::{Conv, Isa, Write};
 
-/// So many left operands are gathered before weights pass by: half of a large second-level cache.
-const CHUNK_STEPS: usize = 256;
+/// Source and destination of a band, in numbers, should stay in a core's second-level cache.
+const BAND_LEN: usize = 192 * 1024;
 
-/// A [`Correlate`] whose channels mix.
-pub(super) struct TileCorrelate<'a> {
-    pub(super) work: Correlate<'a, bf16>,
-    pub(super) tiles: &'a mut dyn Tiles,
-    pub(super) scratch: &'a mut Scratch,
+/// So many bands at least, whatever the number of threads, for these to share evenly. Each reads all weights,
+/// so there are fewer if these are many.
+const MIN_BANDS: usize = 8;
+const FEW_BANDS: usize = 4;
+const MANY_WEIGHTS: usize = 1024 * 1024;
+
+/// Tiles pay where a step has at least so many of the 32 products that there is room for.
+const MIN_DEPTH: usize = 8;
+
+/// A pixel's channels are filled up with up to so many zeros if this makes the steps fewer.
+const MOST_FILLED: usize = 16;
+
+thread_local! {
+    /// Room that is in the cache when the next band needs it.
+    static FRAME: RefCell<Vec<bf16>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Kernel for TileCorrelate<'_> {
+/// A convolution on tiles, or its input's gradient.
+pub(crate) struct Correlation {
+    isa: Isa,
+    direction: Direction,
+    line: Line,
+    frame: Frame,
+    phases: Vec<Phase>,
+}
+
+/// Destinations that see the same taps.
+struct Phase {
+    /// That of the rows, and that of the columns.
+    axes: [usize; 2],
+    /// The taps' numbers in the kernel.
+    kernel: Vec<usize>,
+    /// Products of a step.
+    depth: usize,
+    /// Steps for all taps.
+    steps: usize,
+}
+
+impl Correlation {
+    /// If the instruction set has tiles, and they suit.
+    pub(crate) fn new(isa: Isa, conv: &Conv, direction: Direction) -> Option<Self> {
+        if isa < Isa::Amx || conv.groups() != 1 {
+            return None;
+        }
+        let (window, input, output) = (conv.window(), conv.input(), conv.output());
+        let sizes = [[input.height, output.height], [input.width, output.width]];
+        let (source, destination, axes) = match direction {
+            Direction::Forward => {
+                let rows = Axis::forward(window, 0, sizes[0], Walk::Split);
+                (input, output, [rows, Axis::forward(window, 1, sizes[1], Walk::Stride)])
+            }
+            Direction::Backward => {
+                (output, input, [0, 1].map(|axis| Axis::backward(window, axis, sizes[axis])))
+            }
+        };
+        let line = Line { source, destination, axes };
+        let channels = source.channels.next_multiple_of(2);
+        let depths = (channels..=channels + MOST_FILLED).step_by(2);
+        let steps = |depth: &usize| {
+            phases(&line, window.kernel[1], *depth).iter().map(|phase| phase.steps).sum::<usize>()
+        };
+        let depth = depths.min_by_key(steps)?;
+        let phases = phases(&line, window.kernel[1], depth);
+        let suit = phases.iter().all(|phase| phase.steps == 0 || phase.depth >= MIN_DEPTH);
+        let frame = Frame::new(&line, depth);
+        suit.then_some(Self { isa, direction, line, frame, phases })
+    }
+
+    /// Writes the output (forward) or the gradient of the input (backward) into `destination`; `finish` sees
+    /// each band of it once it is written.
+    pub(crate) fn run<E: Stored, T: Send>(
+        &self,
+        write: Write,
+        [source, weight]: [&[bf16]; 2],
+        destination: &mut [E],
+        finish: impl Fn(&[E]) -> T + Sync,
+    ) -> Vec<T> {
+        let taps: Vec<_> =
+            self.phases.iter().flat_map(|phase| phase.kernel.iter().copied()).collect();
+        let channels = Channels {
+            source: self.line.source.channels,
+            destination: self.line.destination.channels,
+            direction: self.direction,
+        };
+        let panels = &pack(self.isa, channels, &taps, self.frame.depth, weight);
+        let (from, to) = (self.line.source, self.line.destination);
+        let min = if weight.len() < MANY_WEIGHTS { MIN_BANDS } else { FEW_BANDS };
+        let bands = Band::divide(to, ((from.len() + to.len()) / BAND_LEN).max(min));
+        let parts = band::split(&bands, to, destination);
+        let parts = parts.into_par_iter().map(|(band, part)| {
+            let stretch = &self.line.stretch(band);
+            FRAME.with_borrow_mut(|frame| {
+                let Some(destination) = E::as_bf16_mut(part) else { return };
+                let (source, in_place) = match self.in_place(stretch, source) {
+                    Some(source) => (source, true),
+                    None => (self.frame.load(stretch, &self.line, source, frame), false),
+                };
+                let work = Work {
+                    correlation: self,
+                    stretch,
+                    source,
+                    in_place,
+                    panels,
+                    write,
+                    destination,
+                };
+                self.isa.run(work);
+            });
+            finish(part)
+        });
+        parts.collect()
+    }
+
+    /// The band's part of the source, if it need not be copied.
+    fn in_place<'a>(&self, stretch: &Stretch<'_>, source: &'a [bf16]) -> Option<&'a [bf16]> {
+        let channels = self.line.source.channels;
+        let identity = self.line.axes.iter().all(Axis::is_identity) && channels == self.frame.depth;
+        let row =
+            stretch.source_row(0, 0).filter(|_| identity && stretch.positions() >= TALLEST)?;
+        let first = row * self.line.source.width * channels;
+        Some(&source[first..][..stretch.positions() * channels])
+    }
+}
+
+/// The phases of the destination, if the pixels of the source have so many numbers.
+fn phases(line: &Line, kernel_width: usize, depth: usize) -> Vec<Phase> {
+    let [rows, columns] = &line.axes;
+    let mut phases = Vec::new();
+    for (row, row_phase) in rows.phases.iter().enumerate() {
+        for (column, column_phase) in columns.phases.iter().enumerate() {
+            let taps = row_phase.taps.iter().flat_map(|row| {
+                let number = |column: &Tap| row.kernel * kernel_width + column.kernel;
+                column_phase.taps.iter().map(number)
+            });
+            let kernel: Vec<_> = taps.collect();
+            let run = run_taps(&column_phase.taps) * depth;
+            let (step, steps) =
+                if run == 0 { (2, 0) } else { (step_depth(run), kernel.len() * depth) };
+            phases.push(Phase { axes: [row, column], kernel, depth: step, steps: steps / step });
+        }
+    }
+    phases
+}
+
+/// How many taps next to each other lie next to each other in the source, too: all, or none.
+fn run_taps(taps: &[Tap]) -> usize {
+    match taps {
+        [a, b, ..] if b.shift - a.shift != 1 => 1,
+        _ => taps.len(),
+    }
+}
+
+/// The products of each step, if as few steps as possible go through a run of so many numbers.
+fn step_depth(run: usize) -> usize {
+    let fits = |depth: &usize| run.is_multiple_of(*depth);
+    (1..=DEPTH / 2).rev().map(|pairs| 2 * pairs).find(fits).unwrap_or(2)
+}
+
+/// What a band computes.
+struct Work<'a> {
+    correlation: &'a Correlation,
+    stretch: &'a Stretch<'a>,
+    source: &'a [bf16],
+    in_place: bool,
+    panels: &'a [Row],
+    write: Write,
+    destination: &'a mut [bf16],
+}
+
+impl Kernel for Work<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        for lattice in self.work.lattices {
-            let steps = lattice.runs.iter().map(|run| run.len.div_ceil(DEPTH)).sum();
-            let chunk = SIDE * (CHUNK_STEPS / usize::max(steps, 1)).max(1);
-            for pixels in lattice.pixels(self.work.images).chunks(chunk) {
-                self.chunk::<L>(&lattice.runs, steps, pixels);
+        let correlation = self.correlation;
+        let blocks = correlation.line.destination.channels.div_ceil(LANES);
+        let block_rows = self.panels.len() / blocks;
+        let mut first_row = 0;
+        for phase in &correlation.phases {
+            let Some(mut tiles) = tiles_of(correlation.isa, phase.depth) else { return };
+            let steps = self.steps(phase);
+            let rows = phase.kernel.len() * correlation.frame.depth / 2;
+            for first in (0..blocks).step_by(2) {
+                let panels = [first, (first + 1).min(blocks - 1)]
+                    .map(|block| &self.panels[block * block_rows + first_row..][..rows]);
+                let shape = if first + 1 < blocks { Shape::Square } else { Shape::Tall };
+                self.columns::<L>(&mut *tiles, phase, &steps, shape, first * LANES, panels);
             }
+            first_row += rows;
         }
     }
 }
 
-impl TileCorrelate<'_> {
-    #[inline(always)]
-    fn chunk<L: Lanes>(&mut self, runs: &[Run], steps: usize, pixels: &[Pixel]) {
-        let mut first = 0;
-        for group in self.work.blocks.chunk_by(|a, b| a.source == b.source) {
-            self.gather::<L>(group[0].source, runs, steps, pixels);
-            for pair in group.chunks(2) {
-                self.pair::<L>(first, pair, runs, steps, pixels);
-                first += pair.len();
-            }
-        }
+impl Work<'_> {
+    /// Where the taps of a phase lie, and their weights.
+    fn steps(&self, phase: &Phase) -> Steps {
+        let Correlation { line, frame, .. } = self.correlation;
+        let [rows, columns] = [0, 1].map(|axis| &line.axes[axis].phases[phase.axes[axis]].taps);
+        let run = run_taps(columns);
+        let runs = rows
+            .iter()
+            .flat_map(|row| columns.chunks(run.max(1)).map(move |columns| (row, &columns[0])));
+        let depth = phase.depth;
+        let run_len = run * frame.depth;
+        let steps = runs.enumerate().flat_map(|(nth, (row, column))| {
+            let first = if self.in_place {
+                0
+            } else {
+                frame.at(self.stretch, line, row.source_phase, [row.shift, column.shift])
+            };
+            (0..run_len).step_by(depth).map(move |done| [first + done, (nth * run_len + done) / 2])
+        });
+        Steps::new(steps)
     }
 
-    /// Gathers the left operands of the pixels' steps.
+    /// Computes one block of columns or two, of which this is the first, at all positions.
     #[inline(always)]
-    fn gather<L: Lanes>(&mut self, channel: usize, runs: &[Run], steps: usize, pixels: &[Pixel]) {
-        let source = &self.work.source[channel..];
-        let mut left = self.scratch.left(steps * pixels.len().div_ceil(SIDE)).iter_mut();
-        for pixels in pixels.chunks(SIDE) {
-            for run in runs {
-                for (done, left) in (0..run.len).step_by(DEPTH).zip(&mut left) {
-                    gather_step::<L>(&source[run.source + done..], pixels, run.len - done, left);
-                }
-            }
-        }
-    }
-
-    /// Computes one or two blocks, of which this is the first, for all pixels.
-    #[inline(always)]
-    fn pair<L: Lanes>(
+    fn columns<L: Lanes>(
         &mut self,
-        first: usize,
-        blocks: &[Block],
-        runs: &[Run],
-        steps: usize,
-        pixels: &[Pixel],
+        tiles: &mut dyn Tiles,
+        phase: &Phase,
+        steps: &Steps,
+        shape: Shape,
+        column: usize,
+        right: [&[Row]; 2],
     ) {
-        // A second block that is missing is the first again, and its sums are not stored.
-        let panels =
-            [first, first + blocks.len() - 1].map(|block| self.work.weights.from(block).rows);
-        let mut rests = vec![[Tile::default(); 2]; runs.len()];
-        let right = right(panels, runs, &mut rests);
-        for (i, pixels) in pixels.chunks(SIDE).enumerate() {
-            let Scratch { left, sums } = &mut *self.scratch;
-            self.tiles.product(&left[i * steps..][..steps], &right, sums);
-            for (pixel, sums) in pixels.iter().zip(&sums.0) {
-                for (block, sums) in blocks.iter().zip(sums) {
-                    let to = &mut self.work.destination[pixel.destination + block.destination..];
-                    self.work.write.store(L::load(sums), &mut to[..block.columns]);
+        let Correlation { line, frame, .. } = self.correlation;
+        let pitch = line.axes[1].unit * frame.depth;
+        let height = shape.size()[0] * ROWS;
+        let positions = self.stretch.positions();
+        let mut sums = Aligned([[0.0; LANES]; TALLEST]);
+        for first in (0..positions).step_by(height) {
+            let range = first..positions.min(first + height);
+            if self.stretch.segments(phase.axes, range.clone()).next().is_none() {
+                continue;
+            }
+            // The last tile in place begins before its first position, as to read no further than the source.
+            let start = if self.in_place { first.min(positions - height) } else { first };
+            let firsts = from_fn(|row| (start + row * ROWS) * pitch);
+            let operands = Operands { left: self.source, pitch, firsts, right };
+            let to = Sums {
+                rows: &mut sums.0,
+                firsts: from_fn(|tile| tile * ROWS),
+                pitch: 1,
+                write: Write::Overwrite,
+            };
+            tiles.product(shape, steps, &operands, to);
+            self.store::<L>(phase, shape, column, start, range, &sums.0);
+        }
+    }
+
+    /// Stores the sums of these positions, of which those from `start` on were computed.
+    #[inline(always)]
+    fn store<L: Lanes>(
+        &mut self,
+        phase: &Phase,
+        shape: Shape,
+        column: usize,
+        start: usize,
+        positions: Range<usize>,
+        sums: &[[f32; LANES]; TALLEST],
+    ) {
+        let Correlation { line, .. } = self.correlation;
+        let channels = line.destination.channels;
+        let width = shape.size()[1];
+        let step = line.axes[1].step * channels;
+        for segment in self.stretch.segments(phase.axes, positions) {
+            let mut to = segment.pixel * channels + column;
+            for position in segment.positions {
+                let row = position - start;
+                for block in 0..width {
+                    let sums = &sums[(row / ROWS * width + block) * ROWS + row % ROWS];
+                    let first = to + block * LANES;
+                    let columns = LANES.min(channels - column - block * LANES);
+                    self.write.store(L::load(sums), &mut self.destination[first..first + columns]);
                 }
+                to += step;
             }
         }
     }
 }
 
-/// Gathers so many numbers from each of the pixels on, at most a row, and fills up the rows with zeros. Those
-/// beyond the last pixel keep what they hold: their sums are not stored.
-#[inline(always)]
-fn gather_step<L: Lanes>(source: &[bf16], pixels: &[Pixel], len: usize, left: &mut Left) {
-    for (row, pixel) in left.0.iter_mut().zip(pixels) {
-        let pairs = source[pixel.source..][..len.min(DEPTH)].as_chunks().0;
-        match pairs.first_chunk() {
-            Some(whole) => *row = *whole,
-            None => L::load_pairs_short(pairs).store_pairs(row),
-        }
-    }
-}
-
-/// The right operands of all steps: the weights where they lie, but copied and filled up with zeros into
-/// `rests` at the end of a run.
-fn right<'a>(panels: [&'a [Row]; 2], runs: &[Run], rests: &'a mut [[Tile; 2]]) -> Vec<Right<'a>> {
-    let mut right = Vec::new();
-    for (run, rest) in runs.iter().zip(rests) {
-        let rows = panels.map(|panel| &panel[run.weight / 2..][..run.len / 2]);
-        let [(first, first_rest), (second, second_rest)] =
-            rows.map(|rows| rows.as_chunks::<ROWS>());
-        right.extend(first.iter().zip(second).map(|(first, second)| [first, second]));
-        if !first_rest.is_empty() {
-            *rest = [first_rest, second_rest].map(first_lanes);
-            let [first, second] = &*rest;
-            right.push([first, second]);
-        }
-    }
-    right
-}
+const _: () = assert!(SUMS * ROWS == TALLEST);

@@ -1,18 +1,18 @@
 //! Where there are no tiles: other processors, and systems that nobody has tried.
 
-use super::tiles::{Left, Right, Sums, Tiles};
+use super::tiles::{Operands, Shape, Steps, Sums, Tiles};
 
 /// There is none.
 pub(super) enum Processor {}
 
 impl Processor {
-    pub(super) fn configure() -> Option<Self> {
+    pub(super) fn configure(_: usize) -> Option<Self> {
         None
     }
 }
 
 impl Tiles for Processor {
-    fn product(&mut self, _: &[Left], _: &[Right<'_>], _: &mut Sums) {
+    fn product(&mut self, _: Shape, _: &Steps, _: &Operands<'_>, _: Sums<'_>) {
         match *self {}
     }
 }

@@ -1,32 +1,53 @@
 //! Tiles in software: what the instructions compute, to the bit.
 
+use std::array::from_fn;
+
 use half::bf16;
 
-use super::tiles::{Left, Right, Row, Sums, Tile, Tiles};
+use super::tiles::{Operands, ROWS, Row, Shape, Steps, Sums, Tiles};
+use crate::Write;
 use crate::lanes::LANES;
 
 /// Computes on any processor, slowly.
-pub(super) struct Model;
+pub(super) struct Model {
+    pub(super) depth: usize,
+}
 
 impl Tiles for Model {
-    fn product(&mut self, left: &[Left], right: &[Right<'_>], sums: &mut Sums) {
-        assert_eq!(left.len(), right.len());
-        *sums = Sums::default();
-        for (left, right) in left.iter().zip(right) {
-            for (row, sums) in left.0.iter().zip(&mut sums.0) {
-                right.iter().zip(sums).for_each(|(tile, sums)| add_row(row, tile, sums));
+    fn product(&mut self, shape: Shape, steps: &Steps, operands: &Operands<'_>, sums: Sums<'_>) {
+        steps.check(shape, self.depth, operands, &sums);
+        let Sums { rows, firsts, pitch, write } = sums;
+        // All tiles are read before any is written.
+        let tiles = firsts.map(|first| -> [_; ROWS] {
+            from_fn(|row| match write {
+                Write::Add => rows[first + row * pitch],
+                Write::Overwrite => [0.0; LANES],
+            })
+        });
+        for (tile, mut sums) in tiles.into_iter().enumerate() {
+            let [row, column] = shape.place(tile);
+            for [left, right] in steps.offsets() {
+                let first = operands.firsts[row] + left / size_of::<bf16>();
+                let right = &operands.right[column][right / size_of::<Row>()..][..self.depth / 2];
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let left = &operands.left[first + i * operands.pitch..][..self.depth];
+                    add_row(left, right, sums);
+                }
+            }
+            for (row, sums) in sums.into_iter().enumerate() {
+                rows[firsts[tile] + row * pitch] = sums;
             }
         }
     }
 }
 
 /// Adds the products of a left row with each column of a right tile.
-fn add_row(row: &Row, tile: &Tile, sums: &mut [f32; LANES]) {
+fn add_row(left: &[bf16], right: &[Row], sums: &mut [f32; LANES]) {
     let mut parts = [[0.0; LANES]; 2];
-    for (left, right) in row.iter().zip(tile) {
+    for (left, right) in left.chunks_exact(2).zip(right) {
         for (i, parts) in parts.iter_mut().enumerate() {
             let left = widen(left[i]);
-            for (part, right) in parts.iter_mut().zip(right) {
+            for (part, right) in parts.iter_mut().zip(right.0) {
                 *part = mul_add(left, widen(right[i]), *part);
             }
         }

@@ -1,119 +1,448 @@
-//! The gradient of convolution's weight on tiles: rows are those of the weight, columns are destination
-//! channels, and what is summed over are pixels.
+//! The gradient of convolution's weight on tiles: rows are source channels of taps, columns are destination
+//! channels, and what is summed over are positions of a line.
+//!
+//! The source is transposed, so that the positions of a channel follow each other. Those that a tap sees are
+//! then the same numbers for all taps, read from another place on.
 
 use std::array::from_fn;
+use std::cell::RefCell;
 use std::ops::Range;
 
 use half::bf16;
+use rayon::prelude::*;
 
-use super::tiles::{DEPTH, ROWS, Right, SIDE, Scratch, Tile, Tiles};
-use crate::element::Stored;
-use crate::lanes::{Kernel, Lanes};
-use crate::plan::Pixel;
-use crate::weight_tiles::WeightGradient;
+use super::axis::{Axis, Walk};
+use super::frame::{filled, room};
+use super::line::{Line, Stretch};
+use super::tiles::{DEPTH, Operands, ROWS, Row, Shape, Steps, Sums};
+use super::tiles_of;
+use super::transpose::transpose;
+use crate::band::Band;
+use crate::element::{Element, Stored};
+use crate::fresh::in_parts;
+use crate::lanes::{Kernel, LANES, Lanes};
+use crate::{Conv, ImageShape, Isa, Write};
 
-/// The operands of so many steps stay in the first-level cache while the tiles of all rows or all blocks
-/// pass over them.
-const CHUNK_STEPS: usize = 16;
+/// Into how many tasks the work is divided, whatever the number of threads.
+const TASKS: usize = 16;
 
-/// A [`WeightGradient`] whose channels mix.
-pub(super) struct TileGradient<'a> {
-    pub(super) work: WeightGradient<'a, bf16>,
-    pub(super) tiles: &'a mut dyn Tiles,
-    pub(super) scratch: &'a mut Scratch,
+/// Each task sums the whole weight's gradient over a band of its own, if the sums of so many bands are few
+/// beside what is read. Otherwise tasks share the weight.
+const MIN_BANDS: usize = 4;
+
+/// How many numbers may be read for each sum, which is written, read and added up.
+const READ_FOR_SUM: usize = 4;
+
+/// Numbers of transposed sources and gradients that should stay in a core's second-level cache.
+const CHUNK_LEN: usize = 256 * 1024;
+
+/// Positions of a chunk at least and at most.
+const CHUNK: [usize; 2] = [384, 2048];
+
+/// Groups of channels, or blocks, that are brought into order at one time: the numbers of two cache lines.
+const ORDERED_GROUPS: usize = 4;
+
+thread_local! {
+    static ORDERED: RefCell<Ordered> = RefCell::default();
 }
 
-impl Kernel for TileGradient<'_> {
+/// What does not change from task to task.
+struct Pass<'a> {
+    isa: Isa,
+    line: Line,
+    /// In the order of the kernel.
+    taps: Vec<Tap>,
+    x: &'a [bf16],
+    dy: &'a [bf16],
+}
+
+/// A tap of the kernel.
+struct Tap {
+    /// Which of the transposed sources it sees.
+    source: usize,
+    /// From the position to what it sees there.
+    shift: isize,
+}
+
+/// Some source channels, from a multiple of sixteen on, and some blocks of destination channels.
+#[derive(Clone)]
+struct Part {
+    channels: Range<usize>,
+    blocks: Range<usize>,
+}
+
+/// Adds the gradient of the weight to `dweight`, if the instruction set has tiles and the channels are not in
+/// groups.
+pub(crate) fn weight_gradient<E: Element>(
+    isa: Isa,
+    conv: &Conv,
+    [x, dy]: [&[bf16]; 2],
+    dweight: &mut [E],
+) -> Option<()> {
+    if isa < Isa::Amx || conv.groups() != 1 {
+        return None;
+    }
+    let (window, input, output) = (conv.window(), conv.input(), conv.output());
+    let sizes = [[input.height, output.height], [input.width, output.width]];
+    let axes = [0, 1].map(|axis| Axis::forward(window, axis, sizes[axis], Walk::Split));
+    let line = Line { source: input, destination: output, axes };
+    let pass = Pass { isa, taps: taps(&line, window.kernel), line, x, dy };
+    let read = x.len() + dy.len();
+    match read / (READ_FOR_SUM * dweight.len()) {
+        bands @ MIN_BANDS.. => pass.by_bands(bands.min(TASKS), dweight),
+        _ => pass.by_parts(dweight),
+    }
+    Some(())
+}
+
+fn taps(line: &Line, kernel: [usize; 2]) -> Vec<Tap> {
+    let [rows, columns] = &line.axes;
+    let mut taps: Vec<_> = Vec::new();
+    for row in &rows.phases[0].taps {
+        for column in &columns.phases[0].taps {
+            let source = row.source_phase * columns.stride + column.source_phase;
+            let shift = row.shift * columns.pitch as isize + column.shift;
+            taps.push((row.kernel * kernel[1] + column.kernel, Tap { source, shift }));
+        }
+    }
+    taps.sort_by_key(|(kernel, _)| *kernel);
+    taps.into_iter().map(|(_, tap)| tap).collect()
+}
+
+impl Part {
+    /// Those of the whole weight.
+    fn whole(line: &Line) -> Self {
+        let blocks = line.destination.channels.div_ceil(LANES);
+        Self { channels: 0..line.source.channels, blocks: 0..blocks }
+    }
+
+    /// Divides the weight into parts that read few channels and few blocks; of both two tiles at least, for
+    /// each to be used twice.
+    fn divide(line: &Line) -> Vec<Self> {
+        let whole = Self::whole(line);
+        let (groups, blocks) = (whole.channels.len().div_ceil(ROWS), whole.blocks.len());
+        let shares = |block_shares: usize| {
+            [(groups, TASKS / block_shares), (blocks, block_shares)]
+                .map(|(all, shares)| all.div_ceil(shares).next_multiple_of(2))
+        };
+        let divisors = (1..=TASKS).filter(|shares| TASKS.is_multiple_of(*shares));
+        let best = divisors.map(shares).min_by_key(|[groups, blocks]| groups + blocks);
+        let [groups, block_share] = best.unwrap_or([groups, blocks]);
+        let (channels, blocks) = (whole.channels.end, whole.blocks.end);
+        let mut parts = Vec::new();
+        for channel in (0..channels).step_by(groups * ROWS) {
+            for block in (0..blocks).step_by(block_share) {
+                let channels = channel..channels.min(channel + groups * ROWS);
+                parts.push(Self { channels, blocks: block..blocks.min(block + block_share) });
+            }
+        }
+        parts
+    }
+
+    /// Channels, in whole tiles.
+    fn rows(&self) -> usize {
+        self.channels.len().next_multiple_of(ROWS)
+    }
+
+    /// Sums, each of sixteen numbers, for each tap.
+    fn len(&self) -> usize {
+        self.rows() * self.blocks.len()
+    }
+}
+
+impl Pass<'_> {
+    /// Sums the whole weight's gradient over bands, each of which is in one thread's cache.
+    fn by_bands<E: Element>(&self, bands: usize, dweight: &mut [E]) {
+        let line = &self.line;
+        let bands = Band::divide(line.destination, bands);
+        let whole = Part::whole(line);
+        let parts = vec![whole.clone(); bands.len()];
+        let lengths = parts.iter().map(|part| self.taps.len() * part.len());
+        let numbers = line.source.channels + line.destination.channels;
+        let sums = in_parts(lengths, |band, sums| {
+            ORDERED.with_borrow_mut(|ordered| {
+                for chunk in self.chunks(&line.stretch(bands[band]), numbers) {
+                    let tasks = ordered.tasks(&chunk);
+                    tasks.for_each(|task| self.isa.run(task));
+                    AddProducts { chunk: &chunk, ordered, part: &whole, sums }.run();
+                }
+            });
+        });
+        self.reduce(&parts, &sums, dweight);
+    }
+
+    /// Brings all that is read into order first, and then sums parts of the weight's gradient.
+    fn by_parts<E: Element>(&self, dweight: &mut [E]) {
+        let line = &self.line;
+        let ImageShape { batch, height, .. } = line.destination;
+        let stretch = line.stretch(Band { image: 0, images: batch, row: 0, rows: height });
+        let parts = Part::divide(line);
+        let numbers = parts[0].channels.len() + parts[0].blocks.len() * LANES;
+        let chunks = self.chunks(&stretch, numbers).into_iter().map(|chunk| {
+            let mut ordered = Ordered::default();
+            let tasks: Vec<_> = ordered.tasks(&chunk).collect();
+            tasks.into_par_iter().for_each(|task| self.isa.run(task));
+            (chunk, ordered)
+        });
+        let chunks: Vec<_> = chunks.collect();
+        let lengths = parts.iter().map(|part| self.taps.len() * part.len());
+        let sums = in_parts(lengths, |part, sums| {
+            let part = &parts[part];
+            for (chunk, ordered) in &chunks {
+                AddProducts { chunk, ordered, part, sums }.run();
+            }
+        });
+        self.reduce(&parts, &sums, dweight);
+    }
+
+    /// Adds the sums of all parts to the weight's gradient, in their order.
+    fn reduce<E: Element>(&self, parts: &[Part], sums: &[[f32; LANES]], dweight: &mut [E]) {
+        let (depth, columns) = (self.line.source.channels, self.line.destination.channels);
+        let rows = dweight.par_chunks_exact_mut(columns).enumerate();
+        rows.for_each_init(Vec::new, |totals, (row, dweight)| {
+            totals.clear();
+            totals.extend(dweight.iter().map(|dweight| dweight.to_f32()));
+            let (tap, channel) = (row / depth, row % depth);
+            let mut rest = sums;
+            for part in parts {
+                let (sums, tail) = rest.split_at(self.taps.len() * part.len());
+                rest = tail;
+                if !part.channels.contains(&channel) {
+                    continue;
+                }
+                let row = tap * part.rows() + channel - part.channels.start;
+                let sums = &sums[row * part.blocks.len()..][..part.blocks.len()];
+                let totals = &mut totals[part.blocks.start * LANES..];
+                totals.iter_mut().zip(sums.as_flattened()).for_each(|(total, sum)| *total += sum);
+            }
+            let totals = totals.iter().map(|total| E::from_f32(*total));
+            dweight.iter_mut().zip(totals).for_each(|(dweight, total)| *dweight = total);
+        });
+    }
+
+    /// Divides the positions, of each of which so many numbers are used at one time.
+    fn chunks<'a>(&'a self, stretch: &'a Stretch<'a>, numbers: usize) -> Vec<Chunk<'a>> {
+        let Self { line, taps, .. } = self;
+        let positions = stretch.positions();
+        let sources = taps.iter().map(|tap| tap.source + 1).max().unwrap_or_default();
+        let channels = line.source.channels.next_multiple_of(ROWS);
+        let shifts = || taps.iter().map(|tap| tap.shift);
+        let before = shifts().map(|shift| -shift).max().unwrap_or_default().max(0) as usize;
+        let after = shifts().max().unwrap_or_default().max(0) as usize;
+        let len = (CHUNK_LEN / numbers).clamp(CHUNK[0], CHUNK[1]).next_multiple_of(DEPTH);
+        let chunk = |first: usize| {
+            let positions = first..positions.min(first + len);
+            let seen = before + positions.len().next_multiple_of(DEPTH) + after;
+            // An odd number of cache lines, for the channels of a tile to lie in different sets.
+            let pitch = (seen.div_ceil(DEPTH) | 1) * DEPTH;
+            Chunk { pass: self, stretch, positions, before, pitch, sources, channels }
+        };
+        (0..positions).step_by(len).map(chunk).collect()
+    }
+}
+
+/// Positions whose sources are transposed at one time.
+struct Chunk<'a> {
+    pass: &'a Pass<'a>,
+    stretch: &'a Stretch<'a>,
+    positions: Range<usize>,
+    /// Positions before the first one that taps see.
+    before: usize,
+    /// Numbers of a transposed channel.
+    pitch: usize,
+    /// Source phases, of rows and columns together, and transposed channels of each.
+    sources: usize,
+    channels: usize,
+}
+
+/// What a chunk reads, in the order in which tiles read it.
+#[derive(Default)]
+struct Ordered {
+    /// For each source phase and each channel, the positions.
+    source: Vec<bf16>,
+    /// For each block, the pairs of positions.
+    gradients: Vec<Row>,
+}
+
+/// Brings a part of it into order.
+struct Order<'a> {
+    chunk: &'a Chunk<'a>,
+    operand: Operand<'a>,
+}
+
+enum Operand<'a> {
+    /// Channels of this source phase, from this one on.
+    Source { source: usize, channel: usize, to: &'a mut [bf16] },
+    /// Gradients of blocks from this one on.
+    Gradients { block: usize, to: &'a mut [Row] },
+}
+
+impl Ordered {
+    /// What there is to do, in parts that write to different places.
+    fn tasks<'a>(&'a mut self, chunk: &'a Chunk<'a>) -> impl Iterator<Item = Order<'a>> {
+        let Self { source, gradients } = self;
+        let blocks = chunk.pass.line.destination.channels.div_ceil(LANES);
+        let pairs = chunk.steps() * ROWS;
+        if gradients.len() < blocks * pairs {
+            gradients.resize(blocks * pairs, Row::default());
+        }
+        let gradients = gradients[..blocks * pairs].chunks_mut(ORDERED_GROUPS * pairs);
+        let gradients = gradients
+            .enumerate()
+            .map(|(nth, to)| Operand::Gradients { block: nth * ORDERED_GROUPS, to });
+        let len = chunk.source_len();
+        let sources = room(source, chunk.sources * len).chunks_exact_mut(len).enumerate();
+        let sources = sources.flat_map(|(source, to)| {
+            let groups = to.chunks_mut(ORDERED_GROUPS * ROWS * chunk.pitch).enumerate();
+            groups.map(move |(nth, to)| Operand::Source {
+                source,
+                channel: nth * ORDERED_GROUPS * ROWS,
+                to,
+            })
+        });
+        gradients.chain(sources).map(move |operand| Order { chunk, operand })
+    }
+}
+
+impl Kernel for Order<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(mut self) {
-        for pixels in self.work.pixels.chunks(CHUNK_STEPS * DEPTH) {
-            self.chunk::<L>(pixels);
+    fn run<L: Lanes>(self) {
+        match self.operand {
+            Operand::Source { source, channel, to } => {
+                self.chunk.order_source::<L>(source, channel, to);
+            }
+            Operand::Gradients { block, to } => self.chunk.order_gradients::<L>(block, to),
         }
     }
 }
 
-impl TileGradient<'_> {
+impl Chunk<'_> {
+    /// Numbers of a source phase.
+    fn source_len(&self) -> usize {
+        self.channels * self.pitch
+    }
+
+    /// Steps of all positions.
+    fn steps(&self) -> usize {
+        self.positions.len().div_ceil(DEPTH)
+    }
+
+    /// Joins the gradients of two positions each; where there is no destination they are zeros.
     #[inline(always)]
-    fn chunk<L: Lanes>(&mut self, pixels: &[Pixel]) {
-        let steps = pixels.len().div_ceil(DEPTH);
-        self.work.load_gradients::<L>(pixels, steps * ROWS);
-        let mut first = 0;
-        for group in self.work.blocks.chunk_by(|a, b| a.source == b.source) {
-            let blocks = first..first + group.len();
-            first = blocks.end;
-            for run in self.work.runs {
-                for done in (0..run.len).step_by(SIDE) {
-                    let rows = SIDE.min(run.len - done);
-                    self.gather::<L>(group[0].source + run.source + done, rows, pixels);
-                    let row = run.weight + done - self.work.rows.start;
-                    self.add::<L>(row..row + rows, blocks.clone(), steps);
+    fn order_gradients<L: Lanes>(&self, block: usize, to: &mut [Row]) {
+        let Pass { line, dy, .. } = self.pass;
+        let columns = line.destination.channels;
+        let dy = self.stretch.band().part(line.destination, dy);
+        let pairs = self.steps() * ROWS;
+        for first in (0..2 * pairs).step_by(DEPTH) {
+            let start = self.positions.start + first;
+            let end = self.positions.end.min(start + DEPTH);
+            let mut pixels: [&[bf16]; DEPTH] = [&[]; DEPTH];
+            for segment in self.stretch.segments([0, 0], start..end) {
+                let found = dy[segment.pixel * columns..].chunks_exact(columns);
+                let to =
+                    &mut pixels[segment.positions.start - start..segment.positions.end - start];
+                to.iter_mut().zip(found).for_each(|(to, pixel)| *to = pixel);
+            }
+            for (pair, pixels) in pixels.chunks_exact(2).enumerate() {
+                for (nth, to) in to.chunks_exact_mut(pairs).enumerate() {
+                    let block = block + nth;
+                    let channels = block * LANES..columns.min((block + 1) * LANES);
+                    let to = &mut to[first / 2 + pair];
+                    bf16::weave::<L>(
+                        &mut pixels.iter().map(|pixel| part(pixel, &channels)),
+                        &mut to.0,
+                    );
                 }
             }
         }
     }
 
-    /// Gathers the left operands: so many source channels from this one on, each with all its pixels.
+    /// Transposes what the taps see of a source phase.
     #[inline(always)]
-    fn gather<L: Lanes>(&mut self, channel: usize, rows: usize, pixels: &[Pixel]) {
-        let left = self.scratch.left(pixels.len().div_ceil(DEPTH));
-        let mut woven = Tile::default();
-        for (left, pixels) in left.iter_mut().zip(pixels.chunks(DEPTH)) {
-            // A tile that is left out keeps what it holds: its sums are not added.
-            let tiles = left.0.as_chunks_mut().0.iter_mut().take(rows.div_ceil(ROWS));
-            for (i, to) in tiles.enumerate() {
-                let source = &self.work.source[channel + i * ROWS..];
-                let mut pixels = pixels.iter().map(|pixel| &source[pixel.source..]);
-                for pairs in &mut woven {
-                    bf16::weave::<L>(&mut pixels, pairs);
-                }
-                transpose::<L>(&woven, to);
-            }
-        }
-    }
-
-    /// Adds the products of the left operands with the blocks' gradients to these rows' sums.
-    #[inline(always)]
-    fn add<L: Lanes>(&mut self, rows: Range<usize>, blocks: Range<usize>, steps: usize) {
-        let Scratch { left, sums } = &mut *self.scratch;
-        let gradients = self.work.gradients.as_chunks().0;
-        for first in blocks.clone().step_by(2) {
-            // A second block that is missing is the first again, and its sums are not added.
-            let pair = first..blocks.end.min(first + 2);
-            let right: [Right<'_>; CHUNK_STEPS] = from_fn(|step| {
-                [pair.start, pair.end - 1]
-                    .map(|block| &gradients[block * steps + step.min(steps - 1)])
+    fn order_source<L: Lanes>(&self, source: usize, channel: usize, to: &mut [bf16]) {
+        let Pass { line, x, .. } = self.pass;
+        let depth = line.source.channels;
+        let first = self.positions.start as isize - self.before as isize;
+        let mut pixels = self.stretch.source_pixels(first, source);
+        for done in (0..self.pitch).step_by(DEPTH) {
+            let pixels: [&[bf16]; DEPTH] = from_fn(|_| match pixels.next().flatten() {
+                Some(pixel) => &x[pixel * depth..][..depth],
+                None => &[],
             });
-            self.tiles.product(&left[..steps], &right[..steps], sums);
-            for (row, sums) in rows.clone().zip(&sums.0) {
-                for (block, sums) in pair.clone().zip(sums) {
-                    let to = &mut self.work.sums[block * self.work.rows.len() + row];
-                    L::load(sums).add(L::load(to)).store(to);
+            for (nth, to) in to.chunks_exact_mut(ROWS * self.pitch).enumerate() {
+                let first = channel + nth * ROWS;
+                let channels = first..depth.min(first + ROWS);
+                let mut rows = pixels.iter().map(|pixel| part(pixel, &channels));
+                let mut woven = [[[bf16::ZERO; 2]; LANES]; ROWS];
+                for pairs in &mut woven {
+                    bf16::weave::<L>(&mut rows, pairs);
+                }
+                for (channel, pairs) in transpose::<L>(&woven).iter().enumerate() {
+                    let to = &mut to[channel * self.pitch + done..][..DEPTH];
+                    to.copy_from_slice(pairs.as_flattened());
                 }
             }
         }
     }
 }
 
-/// Swaps rows and columns.
-///
-/// Interleaving the first and the second half of 256 pairs moves each to the place whose number, of eight
-/// bits, is that of its old place rotated by one. After four times, row and column have changed places.
-#[inline(always)]
-fn transpose<L: Lanes>(from: &Tile, to: &mut Tile) {
-    const HALF: usize = ROWS / 2;
-    let mut rows = [L::splat(0.0); ROWS];
-    for i in 0..ROWS {
-        rows[i] = L::load_pairs(&from[i]);
-    }
-    for _ in 0..4 {
-        let old = rows;
-        for i in 0..HALF {
-            [rows[2 * i], rows[2 * i + 1]] = old[i].interleave(old[HALF + i]);
+/// Adds the products of all taps and of a part's channels and blocks.
+struct AddProducts<'a> {
+    chunk: &'a Chunk<'a>,
+    ordered: &'a Ordered,
+    part: &'a Part,
+    /// For each tap, each channel and each block.
+    sums: &'a mut [[f32; LANES]],
+}
+
+impl AddProducts<'_> {
+    fn run(self) {
+        let Self { chunk, ordered, part, sums: to } = self;
+        let Pass { isa, taps, .. } = chunk.pass;
+        let Some(mut tiles) = tiles_of(*isa, DEPTH) else { return };
+        let left = filled(&ordered.source, chunk.sources * chunk.source_len());
+        let (channels, blocks) = (part.rows(), part.blocks.len());
+        let rows: Vec<_> = (0..channels)
+            .step_by(ROWS)
+            .flat_map(|channel| (0..taps.len()).map(move |tap| (channel, tap)))
+            .collect();
+        let pairs = chunk.steps() * ROWS;
+        let steps = Steps::new((0..chunk.steps()).map(|step| [step * DEPTH, step * ROWS]));
+        for block in (0..blocks).step_by(2) {
+            let right = [block, (block + 1).min(blocks - 1)]
+                .map(|block| &ordered.gradients[(part.blocks.start + block) * pairs..][..pairs]);
+            let shape = if block + 1 < blocks { Shape::Square } else { Shape::Tall };
+            let [height, _] = shape.size();
+            for rows in rows.chunks(height) {
+                // Tiles beyond the last one are the last again, and their sums are not added.
+                let firsts = from_fn(|tile| {
+                    let (channel, tap) = rows[tile.min(rows.len() - 1)];
+                    let Tap { source, shift } = taps[tap];
+                    let row = source * chunk.channels + part.channels.start + channel;
+                    row * chunk.pitch + chunk.before.wrapping_add_signed(shift)
+                });
+                let operands = Operands { left, pitch: chunk.pitch, firsts, right };
+                let sums = Sums {
+                    rows: &mut *to,
+                    firsts: from_fn(|tile| {
+                        let [row, column] = shape.place(tile);
+                        let (channel, tap) = rows[row.min(rows.len() - 1)];
+                        (tap * channels + channel) * blocks + (block + column).min(blocks - 1)
+                    }),
+                    pitch: blocks,
+                    write: Write::Add,
+                };
+                tiles.product(shape, &steps, &operands, sums);
+            }
         }
     }
-    for i in 0..ROWS {
-        rows[i].store_pairs(&mut to[i]);
-    }
+}
+
+/// These channels of a pixel, or none if there is no pixel.
+#[inline(always)]
+fn part<'a>(pixel: &'a [bf16], channels: &Range<usize>) -> &'a [bf16] {
+    pixel.get(channels.clone()).unwrap_or_default()
 }

@@ -1,0 +1,116 @@
+//! The weights in the order in which tiles read them.
+
+use half::bf16;
+
+use super::tiles::{DEPTH, ROWS, Row};
+use super::transpose::transpose;
+use crate::Isa;
+use crate::direction::Direction;
+use crate::element::Stored;
+use crate::fresh::in_parts;
+use crate::lanes::{Kernel, LANES, Lanes};
+
+/// So many blocks are packed at once, to read more than a cache line of each row.
+const PACKED_BLOCKS: usize = 8;
+
+/// The channels of a convolution, and which way it goes.
+#[derive(Clone, Copy)]
+pub(super) struct Channels {
+    pub(super) source: usize,
+    pub(super) destination: usize,
+    pub(super) direction: Direction,
+}
+
+/// For each block of sixteen destination channels and each of the taps: the weights of all pairs of source
+/// channels, of which there are `depth` with zeros that fill them up.
+pub(super) fn pack(
+    isa: Isa,
+    channels: Channels,
+    taps: &[usize],
+    depth: usize,
+    weight: &[bf16],
+) -> Vec<Row> {
+    let columns = channels.destination;
+    let blocks = columns.div_ceil(LANES);
+    let block_rows = taps.len() * depth / 2;
+    if block_rows == 0 {
+        return vec![];
+    }
+    let shares = (0..blocks).step_by(PACKED_BLOCKS);
+    let lengths = shares.map(|first| PACKED_BLOCKS.min(blocks - first) * block_rows);
+    in_parts(lengths, |share, rows| {
+        let first = share * PACKED_BLOCKS * LANES;
+        isa.run(Pack { channels, taps, depth, weight, first, rows });
+    })
+}
+
+/// Packs some blocks, of which this is the first column.
+struct Pack<'a> {
+    channels: Channels,
+    taps: &'a [usize],
+    depth: usize,
+    weight: &'a [bf16],
+    first: usize,
+    rows: &'a mut [Row],
+}
+
+impl Kernel for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { channels, taps, depth, weight, first, rows } = self;
+        let Channels { source, destination, direction } = channels;
+        let pairs = depth / 2;
+        let block_rows = taps.len() * pairs;
+        for (nth, tap) in taps.iter().enumerate() {
+            let weight = &weight[tap * source * destination..][..source * destination];
+            match direction {
+                // Pair by pair, which is how they lie.
+                Direction::Forward => {
+                    for pair in 0..source.div_ceil(2) {
+                        let pair_rows = 2 * pair..source.min(2 * pair + 2);
+                        for (block, rows) in rows.chunks_exact_mut(block_rows).enumerate() {
+                            let column = first + block * LANES;
+                            let columns = column..destination.min(column + LANES);
+                            let row = |row: usize| &weight[row * destination..][columns.clone()];
+                            let row = pair_rows.clone().map(row);
+                            let to = &mut rows[nth * pairs + pair];
+                            bf16::weave::<L>(&mut row.into_iter(), &mut to.0);
+                        }
+                    }
+                }
+                Direction::Backward => {
+                    for (block, rows) in rows.chunks_exact_mut(block_rows).enumerate() {
+                        let column = first + block * LANES;
+                        let weight = weight.chunks_exact(source).skip(column).take(LANES);
+                        pack_rows::<L>(weight, &mut rows[nth * pairs..][..pairs]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Packs the weights of a tap, given the row of each column.
+#[inline(always)]
+fn pack_rows<'a, L: Lanes>(weight: impl Iterator<Item = &'a [bf16]> + Clone, rows: &mut [Row]) {
+    for (done, rows) in rows.chunks_mut(ROWS).enumerate() {
+        let mut tile = [[[bf16::ZERO; 2]; LANES]; ROWS];
+        for (tile, weight) in tile.iter_mut().zip(weight.clone()) {
+            let weight = &weight[(done * DEPTH).min(weight.len())..];
+            let whole = weight.first_chunk::<DEPTH>().map(|weight| weight.as_chunks().0);
+            match whole.and_then(|pairs| pairs.first_chunk()) {
+                Some(whole) => *tile = *whole,
+                None => {
+                    tile.as_flattened_mut()
+                        .iter_mut()
+                        .zip(weight)
+                        .for_each(|(to, from)| *to = *from);
+                }
+            }
+        }
+        let tile = transpose::<L>(&tile);
+        rows.iter_mut().zip(tile).for_each(|(row, tile)| row.0 = tile);
+    }
+}
