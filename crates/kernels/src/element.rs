@@ -40,6 +40,8 @@ pub trait Stored: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + '
     /// Loads fewer than sixteen numbers, and zeros for the others.
     fn load_short<L: Lanes>(from: &[Self]) -> L;
     fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]);
+    /// Stores fewer than sixteen numbers.
+    fn store_short<L: Lanes>(lanes: L, to: &mut [Self]);
 
     /// The factor of up to [`Stored::SPAN`] numbers, and zeros if there are fewer.
     fn factor(numbers: &[Self]) -> Self::Factor;
@@ -111,6 +113,11 @@ impl Stored for f32 {
     }
 
     #[inline(always)]
+    fn store_short<L: Lanes>(lanes: L, to: &mut [Self]) {
+        lanes.store_short(to);
+    }
+
+    #[inline(always)]
     fn factor(numbers: &[Self]) -> Self {
         numbers[0]
     }
@@ -175,12 +182,17 @@ impl Stored for bf16 {
 
     #[inline(always)]
     fn load_short<L: Lanes>(from: &[Self]) -> L {
-        L::load_bf16(&first_lanes(from))
+        L::load_bf16_short(from)
     }
 
     #[inline(always)]
     fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
         lanes.store_bf16(to);
+    }
+
+    #[inline(always)]
+    fn store_short<L: Lanes>(lanes: L, to: &mut [Self]) {
+        lanes.store_bf16_short(to);
     }
 
     #[inline(always)]

@@ -54,7 +54,7 @@ impl<E: Element> Kernel for Average<'_, E> {
     fn run<L: Lanes>(self) {
         let channels = self.average.len();
         let pixels = self.image.len() / channels;
-        let sums = column_sums::<L, 1>(pixels, channels.div_ceil(LANES), &self);
+        let sums = column_sums::<L, 1>(pixels, channels, &self);
         for (averages, [sums]) in self.average.chunks_mut(LANES).zip(sums) {
             let sums = averages.iter_mut().zip(sums);
             sums.for_each(|(average, sum)| *average = E::from_f32(sum / pixels as f32));
@@ -63,9 +63,14 @@ impl<E: Element> Kernel for Average<'_, E> {
 }
 
 impl<E: Element> Terms<1> for Average<'_, E> {
+    type Shared<L: Lanes> = ();
+
     #[inline(always)]
-    fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 1] {
-        [L::load_padded(&self.image[row * self.average.len() + block * LANES..])]
+    fn shared<L: Lanes>(&self, _: usize) {}
+
+    #[inline(always)]
+    fn term<L: Lanes>(&self, (): (), at: usize) -> [L; 1] {
+        [L::load_padded(&self.image[at..])]
     }
 }
 

@@ -37,9 +37,28 @@ pub trait Lanes: Copy {
     /// Loads fewer than sixteen numbers, and zeros for the others.
     fn load_short(from: &[f32]) -> Self;
     fn store(self, to: &mut [f32; LANES]);
+    /// Stores fewer than sixteen numbers.
+    #[inline(always)]
+    fn store_short(self, to: &mut [f32]) {
+        let mut padded = [0.0; LANES];
+        self.store(&mut padded);
+        to.copy_from_slice(&padded[..to.len()]);
+    }
     fn load_bf16(from: &[bf16; LANES]) -> Self;
+    /// Loads fewer than sixteen numbers, and zeros for the others.
+    #[inline(always)]
+    fn load_bf16_short(from: &[bf16]) -> Self {
+        Self::load_bf16(&first_lanes(from))
+    }
     /// Rounds to the nearest, and to the even one of two that are as near; NaN stays NaN.
     fn store_bf16(self, to: &mut [bf16; LANES]);
+    /// Stores fewer than sixteen numbers, rounded in the same way.
+    #[inline(always)]
+    fn store_bf16_short(self, to: &mut [bf16]) {
+        let mut padded = [bf16::ZERO; LANES];
+        self.store_bf16(&mut padded);
+        to.copy_from_slice(&padded[..to.len()]);
+    }
     /// Loads pairs, which only [`Lanes::dot`] may touch.
     fn load_pairs(from: &[[bf16; 2]; LANES]) -> Self;
     fn splat_pair(pair: &[bf16; 2]) -> Self;
@@ -82,12 +101,10 @@ pub trait Lanes: Copy {
     /// Stores as many numbers as there is room for.
     #[inline(always)]
     fn store_part<E: Stored>(self, to: &mut [E]) {
-        if let Some(whole) = to.first_chunk_mut() {
-            return E::store(self, whole);
+        match to.first_chunk_mut() {
+            Some(whole) => E::store(self, whole),
+            None => E::store_short(self, to),
         }
-        let mut padded = [E::default(); LANES];
-        E::store(self, &mut padded);
-        to.copy_from_slice(&padded[..to.len()]);
     }
 }
 

@@ -171,18 +171,21 @@ impl<E: Element> Kernel for MaxGradientRow<'_, E> {
     fn run<L: Lanes>(self) {
         let ImageShape { height, width, channels, .. } = self.pool.output;
         let rows = self.pool.window.covering(0, self.row, height);
+        let mut windows = Vec::new();
         for (column, dx) in self.dx.chunks_exact_mut(channels).enumerate() {
             let position = (self.row * self.pool.input.width + column) as u32;
             let columns = self.pool.window.covering(1, column, width);
+            windows.clear();
+            for row in rows.clone() {
+                windows.extend(columns.clone().map(|column| (row * width + column) * channels));
+            }
             for (block, dx) in dx.chunks_mut(LANES).enumerate() {
                 let mut sum = L::load_padded(dx);
-                for row in rows.clone() {
-                    for window in row * width + columns.start..row * width + columns.end {
-                        let at = window * channels + block * LANES;
-                        let argmax = L::load_bits(&first_lanes(&self.argmax[at..]));
-                        let dy = L::load_padded(&self.dy[at..]);
-                        sum = sum.add(L::select(argmax.has_bits(position), dy, L::splat(0.0)));
-                    }
+                for window in &windows {
+                    let at = window + block * LANES;
+                    let argmax = L::load_bits(&first_lanes(&self.argmax[at..]));
+                    let dy = L::load_padded(&self.dy[at..]);
+                    sum = sum.add(L::select(argmax.has_bits(position), dy, L::splat(0.0)));
                 }
                 sum.store_part(dx);
             }

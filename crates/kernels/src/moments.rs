@@ -82,33 +82,75 @@ impl<E: Stored> Kernel for Moments<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self) -> Vec<BlockMoments> {
         let Self { x, channels } = self;
-        let (rows, blocks) = (x.len() / channels, channels.div_ceil(LANES));
-        let mut middles = vec![[0.0; LANES]; blocks];
+        let rows = x.len() / channels;
+        let mut middles = vec![[0.0; LANES]; channels.div_ceil(LANES)];
         for (block, middle) in middles.iter_mut().enumerate() {
             L::load_padded(&x[block * LANES..]).store(middle);
         }
-        let sums = column_sums::<L, 2>(rows, blocks, &Distances { x, channels, middles: &middles });
-        for (middle, [sum, _]) in middles.iter_mut().zip(sums) {
-            middle.iter_mut().zip(sum).for_each(|(middle, sum)| *middle += sum / rows as f32);
+        let first = middle_rows(rows);
+        let distances = Distances { x, middles: &middles };
+        let sums = column_sums::<L, 1>(first, channels, &distances);
+        for (middle, [sum]) in middles.iter_mut().zip(sums) {
+            middle.iter_mut().zip(sum).for_each(|(middle, sum)| *middle += sum / first as f32);
         }
-        let sums = column_sums::<L, 2>(rows, blocks, &Distances { x, channels, middles: &middles });
+        let distances = Distances { x, middles: &middles };
+        let sums = column_sums::<L, 2>(rows, channels, &distances);
         let moments = middles.into_iter().zip(sums);
         moments.map(|(middle, [sum, squares])| BlockMoments { middle, sum, squares }).collect()
     }
 }
 
-/// The distances to the middles, and their squares.
+/// How many of a chunk's rows have the middle as their mean: a quarter, and not fewer than eight.
+///
+/// By Cauchy's inequality the squared distance between the mean of `k` of `n` numbers and that of all is
+/// at most `n / k` variances. It is this distance alone that costs precision: here two bits, at worst.
+fn middle_rows(rows: usize) -> usize {
+    rows.div_ceil(4).max(8).min(rows)
+}
+
+/// The distances to the middles, alone or with their squares.
 struct Distances<'a, E> {
     x: &'a [E],
-    channels: usize,
     middles: &'a [[f32; LANES]],
 }
 
-impl<E: Stored> Terms<2> for Distances<'_, E> {
+impl<E: Stored> Distances<'_, E> {
     #[inline(always)]
-    fn term<L: Lanes>(&self, row: usize, block: usize) -> [L; 2] {
-        let x = L::load_padded(&self.x[row * self.channels + block * LANES..]);
-        let distance = x.sub(L::load(&self.middles[block]));
+    fn middle<L: Lanes>(&self, column: usize) -> L {
+        L::load(&self.middles[column / LANES])
+    }
+
+    #[inline(always)]
+    fn distance<L: Lanes>(&self, middle: L, at: usize) -> L {
+        L::load_padded(&self.x[at..]).sub(middle)
+    }
+}
+
+impl<E: Stored> Terms<1> for Distances<'_, E> {
+    type Shared<L: Lanes> = L;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self, column: usize) -> L {
+        self.middle(column)
+    }
+
+    #[inline(always)]
+    fn term<L: Lanes>(&self, middle: L, at: usize) -> [L; 1] {
+        [self.distance(middle, at)]
+    }
+}
+
+impl<E: Stored> Terms<2> for Distances<'_, E> {
+    type Shared<L: Lanes> = L;
+
+    #[inline(always)]
+    fn shared<L: Lanes>(&self, column: usize) -> L {
+        self.middle(column)
+    }
+
+    #[inline(always)]
+    fn term<L: Lanes>(&self, middle: L, at: usize) -> [L; 2] {
+        let distance: L = self.distance(middle, at);
         [distance, distance.mul_add(distance, L::splat(0.0))]
     }
 }

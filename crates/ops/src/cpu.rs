@@ -6,6 +6,7 @@ use bytemuck::TransparentWrapper;
 use bytemuck::allocation::TransparentWrapperAlloc;
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
+use rayon::prelude::*;
 use trickbag_kernels as kernels;
 use trickbag_kernels::{
     Activation, AvgPool, BatchStats, Conv, Linear, MaxPool, NormFlow, NormGradients, Passed,
@@ -28,7 +29,7 @@ mod pointwise;
 
 use blur::blur_pool;
 use channels::{concat_channels, scale_channels};
-use pointwise::pointwise;
+use pointwise::{CHUNK, pointwise};
 
 /// A number format that the kernels compute in.
 pub(crate) trait Number: Dtype + Pooled {
@@ -341,9 +342,10 @@ fn normalise<E: Number, T: Tape<E, Cpu>>(
     tape.add_backward_op(move |grads| {
         let mut dx = take(grads.get_or_alloc_mut(&y_ghost)?);
         norm.backward(elements(&x), saved.as_ref(), &mut dx, grads)?;
-        for (sum, &dx) in grads.get_or_alloc_mut(&x)?.iter_mut().zip(&dx) {
-            *sum += dx;
-        }
+        let sums = grads.get_or_alloc_mut(&x)?.par_chunks_mut(CHUNK);
+        sums.zip(dx.par_chunks(CHUNK)).for_each(|(sums, dx)| {
+            sums.iter_mut().zip(dx).for_each(|(sum, &dx)| *sum += dx);
+        });
         Ok(())
     });
     Ok(y.put_tape(tape))

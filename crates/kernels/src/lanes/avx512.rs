@@ -68,6 +68,36 @@ fn split(pairs: __m512) -> [__m512; 2] {
     }
 }
 
+/// The `f32` that are these `bf16`.
+#[inline(always)]
+fn widen<D>(numbers: __m256i) -> Avx512<D> {
+    // SAFETY: as the module says.
+    Avx512::new(unsafe {
+        _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(numbers)))
+    })
+}
+
+/// The nearest `bf16`.
+#[inline(always)]
+fn narrow(numbers: __m512) -> __m256i {
+    // SAFETY: as the module says.
+    unsafe {
+        let bits = _mm512_castps_si512(numbers);
+        let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
+        let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+        let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(numbers, numbers);
+        let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
+        let rounded = _mm512_mask_mov_epi32(_mm512_add_epi32(bits, half), nan, quiet);
+        _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(rounded))
+    }
+}
+
+/// One bit for each of fewer than sixteen values.
+#[inline(always)]
+fn short<T>(values: &[T]) -> __mmask16 {
+    (1 << values.len().min(LANES - 1)) - 1
+}
+
 #[derive(Clone, Copy)]
 struct Avx512<D>(__m512, PhantomData<D>);
 
@@ -109,9 +139,8 @@ impl<D: Dot> Lanes for Avx512<D> {
 
     #[inline(always)]
     fn load_short(from: &[f32]) -> Self {
-        let mask = (1 << from.len().min(LANES - 1)) - 1;
-        // SAFETY: as the module says; the mask has one bit for each number of the slice.
-        Self::new(unsafe { _mm512_maskz_loadu_ps(mask, from.as_ptr()) })
+        // SAFETY: as the module says; the mask has bits for numbers of the slice only.
+        Self::new(unsafe { _mm512_maskz_loadu_ps(short(from), from.as_ptr()) })
     }
 
     #[inline(always)]
@@ -121,27 +150,33 @@ impl<D: Dot> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
+    fn store_short(self, to: &mut [f32]) {
+        // SAFETY: as the module says; the mask has bits for numbers of the slice only.
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), short(to), self.0) }
+    }
+
+    #[inline(always)]
     fn load_bf16(from: &[bf16; LANES]) -> Self {
         // SAFETY: as the module says; the reference is valid for reading sixteen numbers.
-        Self::new(unsafe {
-            let numbers = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast()));
-            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(numbers))
-        })
+        widen(unsafe { _mm256_loadu_si256(from.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    fn load_bf16_short(from: &[bf16]) -> Self {
+        // SAFETY: as the module says; the mask has bits for numbers of the slice only.
+        widen(unsafe { _mm256_maskz_loadu_epi16(short(from), from.as_ptr().cast()) })
     }
 
     #[inline(always)]
     fn store_bf16(self, to: &mut [bf16; LANES]) {
         // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
-        unsafe {
-            let bits = _mm512_castps_si512(self.0);
-            let odd = _mm512_and_si512(_mm512_srli_epi32::<16>(bits), _mm512_set1_epi32(1));
-            let half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
-            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0);
-            let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
-            let rounded = _mm512_mask_mov_epi32(_mm512_add_epi32(bits, half), nan, quiet);
-            let numbers = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(rounded));
-            _mm256_storeu_si256(to.as_mut_ptr().cast(), numbers);
-        }
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), narrow(self.0)) }
+    }
+
+    #[inline(always)]
+    fn store_bf16_short(self, to: &mut [bf16]) {
+        // SAFETY: as the module says; the mask has bits for numbers of the slice only.
+        unsafe { _mm256_mask_storeu_epi16(to.as_mut_ptr().cast(), short(to), narrow(self.0)) }
     }
 
     #[inline(always)]
@@ -161,9 +196,8 @@ impl<D: Dot> Lanes for Avx512<D> {
 
     #[inline(always)]
     fn load_pairs_short(from: &[[bf16; 2]]) -> Self {
-        let mask = (1 << from.len().min(LANES - 1)) - 1;
-        // SAFETY: as the module says; the mask has one bit for each pair of the slice.
-        Self::new(unsafe { _mm512_maskz_loadu_ps(mask, from.as_ptr().cast()) })
+        // SAFETY: as the module says; the mask has bits for pairs of the slice only.
+        Self::new(unsafe { _mm512_maskz_loadu_ps(short(from), from.as_ptr().cast()) })
     }
 
     #[inline(always)]

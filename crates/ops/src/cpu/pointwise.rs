@@ -13,7 +13,7 @@ use crate::profile::spend;
 use crate::{Error, Pointwise};
 
 /// Numbers that one thread takes at a time.
-const CHUNK: usize = 16 * 1024;
+pub(super) const CHUNK: usize = 16 * 1024;
 
 /// See [`crate::Backend::pointwise`].
 pub(super) fn pointwise<S: Shape, E: Number, T: Tape<E, Cpu>>(
