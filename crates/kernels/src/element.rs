@@ -217,10 +217,7 @@ impl Stored for bf16 {
     ) {
         let first = rows.next().unwrap_or_default();
         let second = rows.next().unwrap_or_default();
-        match (first.first_chunk(), second.first_chunk()) {
-            (Some(first), Some(second)) => L::pair(first, second, to),
-            _ => L::pair(&first_lanes(first), &first_lanes(second), to),
-        }
+        pair::<L>(first, second, to);
     }
 
     fn as_bf16(numbers: &[Self]) -> Option<&[bf16]> {
@@ -229,6 +226,15 @@ impl Stored for bf16 {
 
     fn as_bf16_mut(numbers: &mut [Self]) -> Option<&mut [bf16]> {
         Some(numbers)
+    }
+}
+
+/// The pairs down the first sixteen columns of two rows; what is missing is zero.
+#[inline(always)]
+pub(crate) fn pair<L: Lanes>(first: &[bf16], second: &[bf16], to: &mut [[bf16; 2]; LANES]) {
+    match (first.first_chunk(), second.first_chunk()) {
+        (Some(first), Some(second)) => L::pair(first, second, to),
+        _ => L::pair(&first_lanes(first), &first_lanes(second), to),
     }
 }
 

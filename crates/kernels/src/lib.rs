@@ -43,6 +43,7 @@ mod band;
 mod channels;
 mod column_sums;
 mod conv;
+mod convert;
 mod correlate;
 mod correlate_tiles;
 mod direction;
@@ -72,6 +73,7 @@ mod write;
 
 pub use avg_pool::{AvgPool, Divisor};
 pub use conv::Conv;
+pub use convert::convert;
 pub use element::Element;
 pub use error::{Axis, Error};
 pub use global_pool::{global_avg_pool, global_avg_pool_backward};

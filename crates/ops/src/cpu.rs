@@ -198,11 +198,11 @@ impl Backend<Bf16> for Cpu {
     fast_form!(Bf16);
 
     fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, Bf16, Self>, Error> {
-        x.try_to_dtype().map_err(Error::device)
+        converted(&contiguous(x)?)
     }
 
     fn to_f32<S: Shape>(x: Tensor<S, Bf16, Self>) -> Result<Tensor<S, f32, Self>, Error> {
-        x.try_to_dtype().map_err(Error::device)
+        converted(&contiguous(x)?)
     }
 
     fn take_gradient<S: Shape>(
@@ -210,7 +210,7 @@ impl Backend<Bf16> for Cpu {
         of: &Tensor<S, Bf16, Self>,
     ) -> Result<Tensor<S, f32, Self>, Error> {
         let gradient = take(gradients.get_or_alloc_mut(of).map_err(Error::device)?);
-        Self::to_f32(tensor(of.device(), gradient, *of.shape())?)
+        tensor(of.device(), kernels::convert(Bf16::elements(&gradient)), *of.shape())
     }
 }
 
@@ -699,6 +699,13 @@ fn parameter<S: Shape, E: Number, T: Tape<E, Cpu>>(
 ) -> Result<(Tensor<S, E, Cpu>, T), Error> {
     let (parameter, copied) = contiguous(parameter.retaped::<T>())?.split_tape();
     Ok((parameter, tape.merge(copied)))
+}
+
+/// A contiguous tensor in another format.
+fn converted<S: Shape, A: Number, B: Number>(
+    x: &Tensor<S, A, Cpu>,
+) -> Result<Tensor<S, B, Cpu>, Error> {
+    tensor(x.device(), B::numbers(kernels::convert(elements(x))), *x.shape())
 }
 
 fn tensor<S: Shape, E: Unit>(

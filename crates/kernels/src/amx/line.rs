@@ -149,7 +149,11 @@ impl Iterator for SourcePixels<'_> {
         }
         let column = self.column;
         self.column += 1;
-        let first = self.row_pixel.filter(|_| column < self.count);
-        Some(first.map(|first| first + column * columns.stride + self.column_phase))
+        match self.row_pixel {
+            Some(first) if column < self.count => {
+                Some(Some(first + column * columns.stride + self.column_phase))
+            }
+            _ => Some(None),
+        }
     }
 }

@@ -6,7 +6,7 @@ use super::tiles::{DEPTH, ROWS, Row};
 use super::transpose::transpose;
 use crate::Isa;
 use crate::direction::Direction;
-use crate::element::Stored;
+use crate::element::pair as join;
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 
@@ -69,14 +69,21 @@ impl Kernel for Pack<'_> {
                 // Pair by pair, which is how they lie.
                 Direction::Forward => {
                     for pair in 0..source.div_ceil(2) {
-                        let pair_rows = 2 * pair..source.min(2 * pair + 2);
+                        let rows_of_pair = [2 * pair, 2 * pair + 1].map(|row| {
+                            if row < source {
+                                &weight[row * destination..][..destination]
+                            } else {
+                                &[]
+                            }
+                        });
                         for (block, rows) in rows.chunks_exact_mut(block_rows).enumerate() {
                             let column = first + block * LANES;
-                            let columns = column..destination.min(column + LANES);
-                            let row = |row: usize| &weight[row * destination..][columns.clone()];
-                            let row = pair_rows.clone().map(row);
+                            let end = destination.min(column + LANES);
+                            let [first, second] = rows_of_pair;
+                            let second =
+                                if second.is_empty() { second } else { &second[column..end] };
                             let to = &mut rows[nth * pairs + pair];
-                            bf16::weave::<L>(&mut row.into_iter(), &mut to.0);
+                            join::<L>(&first[column..end], second, &mut to.0);
                         }
                     }
                 }

@@ -18,7 +18,7 @@ use super::tiles::{DEPTH, Operands, ROWS, Row, Shape, Steps, Sums};
 use super::tiles_of;
 use super::transpose::transpose;
 use crate::band::Band;
-use crate::element::{Element, Stored};
+use crate::element::{Element, pair};
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::{Conv, ImageShape, Isa, Write};
@@ -336,53 +336,58 @@ impl Chunk<'_> {
         let columns = line.destination.channels;
         let dy = self.stretch.band().part(line.destination, dy);
         let pairs = self.steps() * ROWS;
-        for first in (0..2 * pairs).step_by(DEPTH) {
-            let start = self.positions.start + first;
+        for step in 0..self.steps() {
+            let start = self.positions.start + step * DEPTH;
             let end = self.positions.end.min(start + DEPTH);
             let mut pixels: [&[bf16]; DEPTH] = [&[]; DEPTH];
             for segment in self.stretch.segments([0, 0], start..end) {
-                let found = dy[segment.pixel * columns..].chunks_exact(columns);
-                let to =
-                    &mut pixels[segment.positions.start - start..segment.positions.end - start];
-                to.iter_mut().zip(found).for_each(|(to, pixel)| *to = pixel);
+                let mut pixel = segment.pixel;
+                for position in segment.positions {
+                    pixels[position - start] = &dy[pixel * columns..][..columns];
+                    pixel += 1;
+                }
             }
-            for (pair, pixels) in pixels.chunks_exact(2).enumerate() {
-                for (nth, to) in to.chunks_exact_mut(pairs).enumerate() {
-                    let block = block + nth;
-                    let channels = block * LANES..columns.min((block + 1) * LANES);
-                    let to = &mut to[first / 2 + pair];
-                    bf16::weave::<L>(
-                        &mut pixels.iter().map(|pixel| part(pixel, &channels)),
-                        &mut to.0,
-                    );
+            for nth in 0..to.len() / pairs {
+                let first = (block + nth) * LANES;
+                let channels = first..columns.min(first + LANES);
+                let to = &mut to[nth * pairs + step * ROWS..][..ROWS];
+                for i in 0..ROWS {
+                    let [first, second] =
+                        [part(pixels[2 * i], &channels), part(pixels[2 * i + 1], &channels)];
+                    pair::<L>(first, second, &mut to[i].0);
                 }
             }
         }
     }
 
-    /// Transposes what the taps see of a source phase.
+    /// Transposes what the taps see of a source phase, from this channel on.
     #[inline(always)]
     fn order_source<L: Lanes>(&self, source: usize, channel: usize, to: &mut [bf16]) {
         let Pass { line, x, .. } = self.pass;
         let depth = line.source.channels;
         let first = self.positions.start as isize - self.before as isize;
-        let mut pixels = self.stretch.source_pixels(first, source);
+        let mut positions = self.stretch.source_pixels(first, source);
         for done in (0..self.pitch).step_by(DEPTH) {
-            let pixels: [&[bf16]; DEPTH] = from_fn(|_| match pixels.next().flatten() {
-                Some(pixel) => &x[pixel * depth..][..depth],
-                None => &[],
-            });
-            for (nth, to) in to.chunks_exact_mut(ROWS * self.pitch).enumerate() {
+            let mut pixels: [&[bf16]; DEPTH] = [&[]; DEPTH];
+            for to in &mut pixels {
+                if let Some(Some(pixel)) = positions.next() {
+                    *to = &x[pixel * depth..][..depth];
+                }
+            }
+            for nth in 0..to.len() / (ROWS * self.pitch) {
                 let first = channel + nth * ROWS;
                 let channels = first..depth.min(first + ROWS);
-                let mut rows = pixels.iter().map(|pixel| part(pixel, &channels));
                 let mut woven = [[[bf16::ZERO; 2]; LANES]; ROWS];
-                for pairs in &mut woven {
-                    bf16::weave::<L>(&mut rows, pairs);
+                for i in 0..ROWS {
+                    let [first, second] =
+                        [part(pixels[2 * i], &channels), part(pixels[2 * i + 1], &channels)];
+                    pair::<L>(first, second, &mut woven[i]);
                 }
-                for (channel, pairs) in transpose::<L>(&woven).iter().enumerate() {
-                    let to = &mut to[channel * self.pitch + done..][..DEPTH];
-                    to.copy_from_slice(pairs.as_flattened());
+                let transposed = transpose::<L>(&woven);
+                let to = &mut to[nth * ROWS * self.pitch + done..];
+                for i in 0..ROWS {
+                    let to = &mut to[i * self.pitch..][..DEPTH];
+                    to.copy_from_slice(transposed[i].as_flattened());
                 }
             }
         }
@@ -444,5 +449,5 @@ impl AddProducts<'_> {
 /// These channels of a pixel, or none if there is no pixel.
 #[inline(always)]
 fn part<'a>(pixel: &'a [bf16], channels: &Range<usize>) -> &'a [bf16] {
-    pixel.get(channels.clone()).unwrap_or_default()
+    if channels.end <= pixel.len() { &pixel[channels.start..channels.end] } else { &[] }
 }

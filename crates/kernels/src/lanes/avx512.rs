@@ -214,7 +214,10 @@ impl<D: Dot> Lanes for Avx512<D> {
             // Indices from 16 on are those of `b`.
             let first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
             let second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
-            [first, second].map(|half| Self::new(_mm512_permutex2var_ps(a, half, b)))
+            // Without a closure, which would not be compiled with these instructions.
+            let first = _mm512_permutex2var_ps(a, first, b);
+            let second = _mm512_permutex2var_ps(a, second, b);
+            [Self::new(first), Self::new(second)]
         }
     }
 
