@@ -7,7 +7,7 @@
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
-use half::bf16;
+use half::{bf16, f16};
 
 use super::{Kernel, LANES, Lanes};
 
@@ -140,6 +140,27 @@ impl<D: Dot> Lanes for Avx512<D> {
             let quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x0040_0000));
             let rounded = _mm512_mask_mov_epi32(_mm512_add_epi32(bits, half), nan, quiet);
             let numbers = _mm512_cvtepi32_epi16(_mm512_srli_epi32::<16>(rounded));
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), numbers);
+        }
+    }
+
+    #[inline(always)]
+    fn load_f16(from: &[f16; LANES]) -> Self {
+        // SAFETY: as the module says; the reference is valid for reading sixteen numbers.
+        Self::new(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) })
+    }
+
+    #[inline(always)]
+    fn splat_f16(value: f16) -> Self {
+        // SAFETY: as the module says.
+        Self::new(unsafe { _mm512_cvtph_ps(_mm256_set1_epi16(value.to_bits().cast_signed())) })
+    }
+
+    #[inline(always)]
+    fn store_f16(self, to: &mut [f16; LANES]) {
+        // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
+        unsafe {
+            let numbers = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(self.0);
             _mm256_storeu_si256(to.as_mut_ptr().cast(), numbers);
         }
     }
