@@ -1,10 +1,10 @@
 //! The types of the numbers in images and weights.
 
-use half::bf16;
+use half::{bf16, f16};
 
 use crate::lanes::{LANES, Lanes, first_lanes};
 
-/// A type of the numbers in images and weights: `f32`, or `bf16` from the crate `half`.
+/// A type of the numbers in images and weights: `f32`, or `bf16` or `f16` from the crate `half`.
 ///
 /// Sums are kept in `f32`, whatever the type, and rounded once when they are stored: to the nearest
 /// number, and to the even one of two that are as near. NaN stays NaN.
@@ -67,7 +67,7 @@ pub trait Stored: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + '
     }
 }
 
-/// What is multiplied at once for each sum: one `f32`, or two `bf16`.
+/// What is multiplied at once for each sum: one `f32`, one `f16`, or two `bf16`.
 ///
 /// Two, because AVX512-BF16 adds the products of two pairs in one instruction. Measured on AMD's
 /// Zen 4, it does as many of these per second as of `f32` multiply-adds, which makes `bf16` twice as
@@ -257,5 +257,86 @@ impl Factor for [bf16; 2] {
     #[inline(always)]
     fn mul_add<L: Lanes>(a: L, b: L, sums: L) -> L {
         a.dot(b, sums)
+    }
+}
+
+impl Element for f16 {
+    fn from_f32(value: f32) -> Self {
+        Self::from_f32(value)
+    }
+
+    fn to_f32(self) -> f32 {
+        self.to_f32()
+    }
+}
+
+/// Every number is widened when it is loaded: products and sums are those of `f32`.
+impl Stored for f16 {
+    type Factor = Self;
+
+    const SPAN: usize = 1;
+
+    #[inline(always)]
+    fn load<L: Lanes>(from: &[Self; LANES]) -> L {
+        L::load_f16(from)
+    }
+
+    #[inline(always)]
+    fn load_short<L: Lanes>(from: &[Self]) -> L {
+        L::load_f16(&first_lanes(from))
+    }
+
+    #[inline(always)]
+    fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
+        lanes.store_f16(to);
+    }
+
+    #[inline(always)]
+    fn store_short<L: Lanes>(lanes: L, to: &mut [Self]) {
+        let mut padded = [Self::ZERO; LANES];
+        lanes.store_f16(&mut padded);
+        to.copy_from_slice(&padded[..to.len()]);
+    }
+
+    #[inline(always)]
+    fn factor(numbers: &[Self]) -> Self {
+        numbers[0]
+    }
+
+    #[inline(always)]
+    fn factors(numbers: &[Self]) -> &[Self] {
+        numbers
+    }
+
+    #[inline(always)]
+    fn single_factors(numbers: &[Self]) -> Option<&[Self]> {
+        Some(numbers)
+    }
+
+    #[inline(always)]
+    fn weave<'a, L: Lanes>(rows: &mut impl Iterator<Item = &'a [Self]>, to: &mut [Self; LANES]) {
+        *to = first_lanes(rows.next().unwrap_or_default());
+    }
+}
+
+impl Factor for f16 {
+    #[inline(always)]
+    fn load<L: Lanes>(from: &[Self; LANES]) -> L {
+        L::load_f16(from)
+    }
+
+    #[inline(always)]
+    fn splat<L: Lanes>(&self) -> L {
+        L::splat_f16(*self)
+    }
+
+    #[inline(always)]
+    fn load_firsts<L: Lanes>(from: &[Self; LANES]) -> L {
+        L::load_f16(from)
+    }
+
+    #[inline(always)]
+    fn mul_add<L: Lanes>(a: L, b: L, sums: L) -> L {
+        a.mul_add(b, sums)
     }
 }

@@ -6,7 +6,7 @@ mod avx2;
 mod avx512;
 mod portable;
 
-use half::bf16;
+use half::{bf16, f16};
 
 use crate::Isa;
 use crate::element::Stored;
@@ -59,6 +59,10 @@ pub trait Lanes: Copy {
         self.store_bf16(&mut padded);
         to.copy_from_slice(&padded[..to.len()]);
     }
+    fn load_f16(from: &[f16; LANES]) -> Self;
+    fn splat_f16(value: f16) -> Self;
+    /// Rounds to the nearest, and to the even one of two that are as near; NaN stays NaN.
+    fn store_f16(self, to: &mut [f16; LANES]);
     /// Loads pairs, which only [`Lanes::dot`] may touch.
     fn load_pairs(from: &[[bf16; 2]; LANES]) -> Self;
     fn splat_pair(pair: &[bf16; 2]) -> Self;

@@ -2,7 +2,7 @@
 //! layers, forward and backward, and the update of gradient descent, on the CPU, multithreaded and
 //! vectorised.
 //!
-//! Images are (batch, height, width, channels), contiguous, of `f32` or of [`bf16`]: see [`Element`].
+//! Images are (batch, height, width, channels), contiguous, of `f32`, [`bf16`] or [`f16`]: see [`Element`].
 //! Nothing here knows a tensor library; a slice goes in, a slice comes out. The forward passes
 //! overwrite their output. The backward passes *add* to the gradients that they are given, as
 //! automatic differentiation wants it; where that costs time, [`Write`] makes them overwrite.
@@ -28,7 +28,7 @@
 //!   [`Error`] says what was found and what was expected. Nothing panics on what a caller can cause.
 //! - **Deterministic**: work is divided by shapes alone and partial sums are added in a fixed order,
 //!   so the bits of a result do not depend on the number of rayon's threads.
-//! - **Precise**: sums are kept in `f32` and rounded to `bf16` once. Statistics, and the scale and
+//! - **Precise**: sums are kept in `f32` and rounded to 16 bits once. Statistics, and the scale and
 //!   shift of batch normalisation, are always `f32`.
 //! - **Fast**: AVX-512 or AVX2 is chosen at run time, see [`Isa`]. Convolution keeps tiles of sums in
 //!   registers and reads the images where they lie: nothing is unrolled into columns, and products
@@ -77,7 +77,7 @@ pub use convert::convert;
 pub use element::Element;
 pub use error::{Axis, Error};
 pub use global_pool::{global_avg_pool, global_avg_pool_backward};
-pub use half::bf16;
+pub use half::{bf16, f16};
 pub use image::ImageShape;
 pub use isa::Isa;
 pub use linear::Linear;

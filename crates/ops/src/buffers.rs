@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::thread::LocalKey;
 
+use dfdx::dtypes::f16;
+
 use crate::Bf16;
 
 /// Buffers that nobody uses, by their length. What they hold is old.
@@ -18,6 +20,7 @@ pub(crate) trait Pooled: Copy + Default + 'static {
 thread_local! {
     static F32: RefCell<Idle<f32>> = const { RefCell::new(Idle(BTreeMap::new())) };
     static BF16: RefCell<Idle<Bf16>> = const { RefCell::new(Idle(BTreeMap::new())) };
+    static F16: RefCell<Idle<f16>> = const { RefCell::new(Idle(BTreeMap::new())) };
 }
 
 impl Pooled for f32 {
@@ -29,6 +32,12 @@ impl Pooled for f32 {
 impl Pooled for Bf16 {
     fn idle() -> &'static LocalKey<RefCell<Idle<Self>>> {
         &BF16
+    }
+}
+
+impl Pooled for f16 {
+    fn idle() -> &'static LocalKey<RefCell<Idle<Self>>> {
+        &F16
     }
 }
 

@@ -25,7 +25,6 @@ pub use pointwise::pointwise;
 pub trait Composed<E: Dtype>: Device<E> + Descent {}
 
 impl Composed<f64> for Cpu {}
-impl Composed<f16> for Cpu {}
 impl Composed<AMP<f16>> for Cpu {}
 
 #[cfg(feature = "cuda")]

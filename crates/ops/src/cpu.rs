@@ -1,10 +1,11 @@
-//! The fast form of each operator: `f32` and [`Bf16`] on the CPU, computed by [`trickbag_kernels`].
+//! The fast form of each operator: `f32`, [`Bf16`] and [`f16`] on the CPU, computed by
+//! [`trickbag_kernels`].
 
 use std::ops::Range;
 
 use bytemuck::TransparentWrapper;
 use bytemuck::allocation::TransparentWrapperAlloc;
-use dfdx::dtypes::Dtype;
+use dfdx::dtypes::{Dtype, f16};
 use dfdx::prelude::*;
 use rayon::prelude::*;
 use trickbag_kernels as kernels;
@@ -73,7 +74,23 @@ impl Number for Bf16 {
     }
 }
 
-// Both formats have the same methods. A blanket implementation for all `Number`s would overlap with
+impl Number for f16 {
+    type Element = f16;
+
+    fn elements(numbers: &[f16]) -> &[f16] {
+        numbers
+    }
+
+    fn elements_mut(numbers: &mut [f16]) -> &mut [f16] {
+        numbers
+    }
+
+    fn numbers(elements: Vec<f16>) -> Vec<f16> {
+        elements
+    }
+}
+
+// All formats have the same methods. A blanket implementation for all `Number`s would overlap with
 // that of the composed forms in the eyes of the compiler.
 macro_rules! fast_form {
     ($E:ty) => {
@@ -194,24 +211,35 @@ impl Backend<f32> for Cpu {
     }
 }
 
+/// Casts to and from a 16-bit format.
+macro_rules! casts {
+    ($E:ty) => {
+        fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, $E, Self>, Error> {
+            converted(&contiguous(x)?)
+        }
+
+        fn to_f32<S: Shape>(x: Tensor<S, $E, Self>) -> Result<Tensor<S, f32, Self>, Error> {
+            converted(&contiguous(x)?)
+        }
+
+        fn take_gradient<S: Shape>(
+            gradients: &mut Gradients<$E, Self>,
+            of: &Tensor<S, $E, Self>,
+        ) -> Result<Tensor<S, f32, Self>, Error> {
+            let gradient = take(gradients.get_or_alloc_mut(of).map_err(Error::device)?);
+            tensor(of.device(), kernels::convert(<$E>::elements(&gradient)), *of.shape())
+        }
+    };
+}
+
 impl Backend<Bf16> for Cpu {
     fast_form!(Bf16);
+    casts!(Bf16);
+}
 
-    fn from_f32<S: Shape>(x: Tensor<S, f32, Self>) -> Result<Tensor<S, Bf16, Self>, Error> {
-        converted(&contiguous(x)?)
-    }
-
-    fn to_f32<S: Shape>(x: Tensor<S, Bf16, Self>) -> Result<Tensor<S, f32, Self>, Error> {
-        converted(&contiguous(x)?)
-    }
-
-    fn take_gradient<S: Shape>(
-        gradients: &mut Gradients<Bf16, Self>,
-        of: &Tensor<S, Bf16, Self>,
-    ) -> Result<Tensor<S, f32, Self>, Error> {
-        let gradient = take(gradients.get_or_alloc_mut(of).map_err(Error::device)?);
-        tensor(of.device(), kernels::convert(Bf16::elements(&gradient)), *of.shape())
-    }
+impl Backend<f16> for Cpu {
+    fast_form!(f16);
+    casts!(f16);
 }
 
 fn conv2d<E: Number, T: Tape<E, Cpu>>(

@@ -36,7 +36,7 @@
 //!
 //! - The **composed form** in [`composed`] is dfdx's own operators, on any dfdx device and number
 //!   format. It is what CUDA runs.
-//! - The **fast form** replaces it on the CPU in `f32` and [`Bf16`] and calls [`trickbag_kernels`].
+//! - The **fast form** replaces it on the CPU in `f32`, [`Bf16`] and dfdx's `f16` and calls [`trickbag_kernels`].
 //!
 //! Tests hold one against the other. Code that is generic over the number format asks for
 //! [`Backend<E>`](Backend), not for dfdx's `Device<E>`, which no other crate's format can be;

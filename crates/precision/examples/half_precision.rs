@@ -31,8 +31,7 @@ fn fit(steps: usize) -> Result<(f32, f32, i32, LossScaler), Error> {
         let error = Backend::linear(x.leaky_trace(), &slope, &working[1])? - y.clone();
         let loss = error.square().mean() * scaler.scale();
         let gradients = backward(loss, &working, scaler.scale())?;
-        let finite = gradients.iter().all(|g| g.as_vec()[0].is_finite());
-        let outcome = if finite { StepOutcome::Finite } else { StepOutcome::Overflow };
+        let outcome = StepOutcome::of(&gradients);
         match outcome {
             StepOutcome::Overflow => skipped += 1,
             StepOutcome::Finite => parameters.iter_mut().zip(gradients).for_each(|(p, g)| {

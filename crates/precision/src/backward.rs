@@ -4,7 +4,7 @@ use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_ops::{Backend, Tensors, Vector};
 
-use crate::Error;
+use crate::{Error, StepOutcome};
 
 /// The parameters in the format that computes; the same tensors where that is `f32`.
 ///
@@ -38,4 +38,16 @@ pub fn backward<E: Dtype, D: Backend<E>>(
         }
     };
     parameters.iter().map(&mut take).collect()
+}
+
+impl StepOutcome {
+    /// Whether all of these gradients are finite: one vote for an update, whatever the number of its
+    /// passes and parameters.
+    pub fn of<'a, D: Device<f32>>(gradients: impl IntoIterator<Item = &'a Vector<f32, D>>) -> Self {
+        let finite = |gradient: &Vector<f32, D>| gradient.as_vec().iter().all(|x| x.is_finite());
+        match gradients.into_iter().all(finite) {
+            true => Self::Finite,
+            false => Self::Overflow,
+        }
+    }
 }

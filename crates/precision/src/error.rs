@@ -14,6 +14,15 @@ pub enum Error {
         /// The lowest scale allowed.
         floor: f32,
     },
+    /// A scale that stays as it is, and gradients that do not fit.
+    #[error(
+        "the gradients overflow F16 at a loss scale of {scale}, which is fixed: leave out the line \
+         that fixes it, or compute in Bf16"
+    )]
+    Fixed {
+        /// The scale.
+        scale: f32,
+    },
     /// Settings with which the scaler cannot work.
     #[error("loss scaling: `{field}` is {found}, expected {expected}")]
     Settings {

@@ -39,5 +39,5 @@ mod policy;
 
 pub use backward::{backward, working_copy};
 pub use error::Error;
-pub use loss_scaler::{LossScaler, ScalerSettings, StepOutcome};
+pub use loss_scaler::{LossScaler, LossScaling, ScalerSettings, StepOutcome};
 pub use policy::Policy;

@@ -76,6 +76,7 @@ pub const RULES: &[Rule] = &[
     averages::WIDE_CLIMB,
     averages::EARLY_AVERAGE,
     averages::FAST_END,
+    optimizer::UNSCALED,
     batch::FEW_FOR_NORMS,
     batch::LEFT_OUT,
     batch::FEW_UPDATES,

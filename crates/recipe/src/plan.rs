@@ -24,7 +24,7 @@ use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::{Architecture, Network, Update, ZeroGamma};
 use trickbag_optim::{Clip, Decay, Lookahead, Optimizer, Sam, Sgd, WeightAverage};
 use trickbag_param_groups::{Group, Kind, Parameter, Rule, Table, resolve};
-use trickbag_precision::Policy;
+use trickbag_precision::{LossScaling, Policy};
 use trickbag_schedules::Schedule;
 
 use crate::document::Document;
@@ -138,6 +138,8 @@ pub struct Plan {
     pub average: Option<WeightAverage>,
     /// The number format that computes.
     pub precision: Policy,
+    /// How the loss is scaled where that format needs it.
+    pub loss_scaling: LossScaling,
     /// The tricks in the order in which they were applied.
     pub tricks: Vec<AppliedTrick>,
 }
@@ -237,6 +239,7 @@ fn resolved(recipe: &Recipe, facts: &Facts) -> Result<Plan, Fault> {
         lookahead: draft.lookahead,
         average: draft.average,
         precision: draft.precision,
+        loss_scaling: draft.loss_scaling,
         augment: draft.augment,
         test_views: draft.test_views,
         momentum: draft.momentum,

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::io;
 
-use trickbag_precision::Policy;
-
 use crate::error::Error;
 use crate::nearest::{nearest, quoted};
 use crate::tricks::Slot;
@@ -231,13 +229,6 @@ pub enum Problem {
         /// The trick.
         trick: &'static str,
     },
-    /// A number format that cannot be planned yet.
-    #[error("the number format {found:?} is not supported yet")]
-    Precision {
-        /// The format.
-        found: Policy,
-    },
-
     /// The recipe of a teacher cannot be planned.
     #[error("the teacher's recipe: {0}")]
     Teacher(Box<Error>),
@@ -262,6 +253,9 @@ pub enum Problem {
     /// The loss, or what mixes its targets, refuses.
     #[error(transparent)]
     Loss(trickbag_losses::Error),
+    /// The loss scaler refuses.
+    #[error(transparent)]
+    Precision(trickbag_precision::Error),
     /// The schedule refuses.
     #[error(transparent)]
     Schedule(trickbag_schedules::Error),
@@ -328,7 +322,6 @@ impl Problem {
             }
             Self::Needs { trick, needs } => format!("add `{needs}` or remove `{trick}`"),
             Self::TrainSize { .. } => "train on larger images".to_owned(),
-            Self::Precision { .. } => "write Precision(Bf16) or remove the line".to_owned(),
             _ => return None,
         })
     }

@@ -28,6 +28,7 @@ mod label_smoothing;
 mod layer_decay;
 mod linear_scaling;
 mod lookahead;
+mod loss_scaling;
 mod mix_up;
 mod momentum_schedule;
 mod multi_step;
@@ -77,6 +78,8 @@ pub use label_smoothing::LabelSmoothing;
 pub use layer_decay::LayerDecay;
 pub use linear_scaling::LinearScaling;
 pub use lookahead::Lookahead;
+pub use loss_scaling::LossScaling;
+pub(crate) use loss_scaling::in_words as loss_scaling_in_words;
 pub use mix_up::MixUp;
 pub use momentum_schedule::{MomentumSchedule, Then};
 pub use multi_step::MultiStep;
@@ -126,6 +129,7 @@ pub const CARDS: &[Card] = &[
     layer_decay::CARD,
     linear_scaling::CARD,
     lookahead::CARD,
+    loss_scaling::CARD,
     mix_up::CARD,
     momentum_schedule::CARD,
     multi_step::CARD,
@@ -174,6 +178,8 @@ pub enum Trick {
     ZeroGamma(ZeroGamma),
     /// See [`Precision`].
     Precision(Precision),
+    /// See [`LossScaling`].
+    LossScaling(LossScaling),
     /// See [`MixUp`].
     MixUp(MixUp),
     /// See [`CutMix`].
@@ -264,6 +270,7 @@ impl Trick {
             Self::NoBiasDecay(trick) => trick,
             Self::ZeroGamma(trick) => trick,
             Self::Precision(trick) => trick,
+            Self::LossScaling(trick) => trick,
             Self::MixUp(trick) => trick,
             Self::CutMix(trick) => trick,
             Self::GradientClipping(trick) => trick,
@@ -336,6 +343,8 @@ pub enum Slot {
     ResidualScale,
     /// The number format that computes.
     NumberFormat,
+    /// How the loss is scaled.
+    LossScale,
     /// How images are blended.
     Blends,
     /// How boxes of images are replaced.
@@ -402,6 +411,7 @@ impl fmt::Display for Slot {
             Self::NormDecay => "whether norms decay",
             Self::ResidualScale => "what residual branches start from",
             Self::NumberFormat => "the number format",
+            Self::LossScale => "how the loss is scaled",
             Self::Blends => "how images are blended",
             Self::Patches => "how boxes of images are replaced",
             Self::GradientLimit => "how large gradients may be",
@@ -514,6 +524,8 @@ mod tests {
             "NoNormDecay()",
             "ZeroGamma()",
             "Precision(F32)",
+            "LossScaling(Static(1024.0))",
+            "LossScaling(Dynamic(initial:65536.0,growth:2.0,backoff:0.5,interval:2000,floor:1.0))",
             "MixUp(alpha:0.2,probability:1.0)",
             "CutMix(alpha:1.0,probability:0.5)",
             "GradientClipping(Norm(1.0))",
@@ -571,6 +583,7 @@ mod tests {
             NormDecay,
             ResidualScale,
             NumberFormat,
+            LossScale,
             Blends,
             Patches,
             GradientLimit,

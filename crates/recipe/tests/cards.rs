@@ -21,7 +21,7 @@ const COMPANIES: [&[&str]; 4] = [
     &[],
     &["LinearScaling(base_batch: 128)", "Warmup(epochs: 1)", "CosineAnnealing", "ZeroGamma"],
     &["LabelSmoothing(0.1)", "NoBiasDecay", "MixUp(alpha: 0.2, probability: 0.5)"],
-    &["Freeze([\"conv1.*\"])"],
+    &["Freeze([\"conv1.*\"])", "Precision(F16)"],
 ];
 
 fn plan(model: &str, tricks: &[&str]) -> Result<Plan, Error> {

@@ -251,6 +251,14 @@ const CASES: &[Case] = &[
         ],
     },
     Case {
+        code: "TB213",
+        triggers: &[&["tricks=[CosineAnnealing, Precision(F16), LossScaling(Off)]"]],
+        passes: &[
+            &["tricks=[CosineAnnealing, Precision(F16)]"],
+            &["tricks=[CosineAnnealing, Precision(F16), LossScaling(Static(1024))]"],
+        ],
+    },
+    Case {
         code: "TB301",
         triggers: &[
             &["batch_size=8"],

@@ -1,4 +1,4 @@
-//! `diverged.json`: where a run ended whose loss was no longer a number.
+//! `diverged.json`: where a run ended whose loss or gradients were no longer numbers.
 
 use crate::{Error, RunFacts, json_file, number};
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct Divergence {
     pub run: RunFacts,
     /// The update that failed, from 1.
     pub step: u64,
-    /// Its mean loss per sample, which is not finite.
+    /// Its mean loss per sample; finite where it was the gradients that overflowed.
     #[serde(with = "number")]
     pub loss: f64,
     /// Its learning rate.

@@ -39,6 +39,7 @@
 //!     seconds: 8.0,
 //!     eval_seconds: 0.5,
 //!     images_per_second: 1056.0,
+//!     loss_scale: None,
 //! }))?;
 //!
 //! let facts = RunFacts {
@@ -89,7 +90,7 @@ pub use memory::peak_rss;
 pub use metrics_file::{MetricsFile, read};
 pub use page::result_page;
 pub use plot::{Axis, Curve, plot};
-pub use record::{EpochRecord, Record, StepRecord};
+pub use record::{EpochRecord, LossScale, Record, StepRecord};
 pub use statistics::{Difference, Sample};
 pub use summary::{RunFacts, Summary};
 pub use sweep::{Sweep, SweepPoint, sweep_rates};

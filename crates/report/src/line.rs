@@ -1,6 +1,6 @@
 //! One-line texts about a run under way. Columns keep their places from line to line.
 
-use crate::{EpochRecord, StepRecord, quantity};
+use crate::{EpochRecord, LossScale, StepRecord, quantity};
 use std::time::Duration;
 
 /// How far a run has come.
@@ -28,6 +28,7 @@ pub struct Progress<'a> {
 ///     top1: Some(0.9375),
 ///     learning_rate: 0.1,
 ///     images_per_second: 1056.0,
+///     loss_scale: None,
 /// };
 /// let time_left = std::time::Duration::from_secs(72);
 /// assert_eq!(
@@ -41,9 +42,10 @@ pub fn progress_line(progress: &Progress) -> String {
     let [loss, top1] = [loss(record.loss), record.top1.map_or("-".into(), quantity::percent)];
     let speed = speed(record.images_per_second);
     let rate = quantity::four_digits(record.learning_rate);
-    let left = quantity::duration(*time_left);
+    let (scale, left) = (scale(record.loss_scale), quantity::duration(*time_left));
     format!(
-        "epoch {epoch}  step {step}  {speed}  loss {loss}  top1 {top1:>8}  lr {rate:<8}  left {left}"
+        "epoch {epoch}  step {step}  {speed}  loss {loss}  top1 {top1:>8}  lr {rate:<8}{scale}  \
+         left {left}"
     )
 }
 
@@ -63,6 +65,7 @@ pub fn progress_line(progress: &Progress) -> String {
 ///     seconds: 8.0,
 ///     eval_seconds: 0.5,
 ///     images_per_second: 1056.0,
+///     loss_scale: None,
 /// };
 /// assert_eq!(
 ///     epoch_line(&record, 10),
@@ -75,9 +78,10 @@ pub fn epoch_line(record: &EpochRecord, epochs: u64) -> String {
     let [train_top1, val_top1] = [record.train_top1, record.val_top1].map(quantity::percent);
     let rate = quantity::four_digits(record.learning_rate);
     let [speed, time] = [speed(record.images_per_second), quantity::seconds(record.seconds)];
+    let scale = scale(record.loss_scale);
     format!(
         "epoch {epoch}  train: loss {train_loss}  top1 {train_top1:>8}  \
-         val: loss {val_loss}  top1 {val_top1:>8}  lr {rate:<8} {speed}  {time}"
+         val: loss {val_loss}  top1 {val_top1:>8}  lr {rate:<8} {speed}  {time}{scale}"
     )
 }
 
@@ -89,6 +93,12 @@ fn part(part: u64, whole: u64) -> String {
 
 fn loss(loss: f64) -> String {
     format!("{:>6}", quantity::loss(loss))
+}
+
+/// Nothing where the loss is not scaled.
+fn scale(scale: Option<LossScale>) -> String {
+    let of = |LossScale { factor, overflows }| format!("  scale {factor:<6} overflows {overflows}");
+    scale.map_or(String::new(), of)
 }
 
 fn speed(images_per_second: f64) -> String {

@@ -51,6 +51,21 @@ pub struct StepRecord {
     /// Training images per second of training time.
     #[serde(with = "number")]
     pub images_per_second: f64,
+    /// How the loss is scaled; none where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
+}
+
+/// How the loss is scaled before the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LossScale {
+    /// What the next update's loss is multiplied by.
+    #[serde(with = "number")]
+    pub factor: f64,
+    /// How often gradients overflowed since the start of the run. Each time the batch was tried again
+    /// at a lower scale.
+    pub overflows: u64,
 }
 
 /// What one epoch gave.
@@ -86,4 +101,7 @@ pub struct EpochRecord {
     /// Training images per second of training time.
     #[serde(with = "number")]
     pub images_per_second: f64,
+    /// How the loss is scaled; none where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<LossScale>,
 }

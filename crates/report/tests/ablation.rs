@@ -125,6 +125,7 @@ fn run(seed: u64, top1: f64) -> VariantRun {
         seconds: 10.0,
         eval_seconds: 1.0,
         images_per_second: 1000.0,
+        loss_scale: None,
     };
     let epochs = vec![epoch(1, 0.5), epoch(2, top1)];
     VariantRun { facts, folder: format!("runs/digits/{seed}"), epochs, ending: Ending::Finished }

@@ -59,6 +59,7 @@ fn run(
         seconds: 10.0,
         eval_seconds: 1.0,
         images_per_second: 1000.0,
+        loss_scale: None,
     };
     ComparedRun {
         folder: format!("runs/digits/{number}"),

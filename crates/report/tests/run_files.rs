@@ -3,7 +3,8 @@
 
 use std::{fs, path::Path};
 use trickbag_report::{
-    EpochRecord, Error, MetricsFile, Record, RunFacts, StepRecord, Summary, read, write_atomic,
+    EpochRecord, Error, LossScale, MetricsFile, Record, RunFacts, StepRecord, Summary, read,
+    write_atomic,
 };
 
 #[test]
@@ -24,6 +25,9 @@ fn what_is_appended_is_read() {
         check(&[Record::Epoch(EpochRecord { val_loss: odd, ..epoch_record(1, 2) })]);
     }
     check(&[Record::Step(StepRecord { top1: None, ..step_record(u64::MAX) })]);
+    let loss_scale = Some(LossScale { factor: 32768.0, overflows: 1 });
+    check(&[Record::Step(StepRecord { loss_scale, ..step_record(1) })]);
+    check(&[Record::Epoch(EpochRecord { loss_scale, ..epoch_record(1, 2) })]);
 }
 
 #[test]
@@ -178,7 +182,16 @@ fn step(step: u64) -> Record {
 
 fn step_record(step: u64) -> StepRecord {
     let (loss, top1) = (0.25, Some(0.5));
-    StepRecord { step, epoch: 1, loss, top1, learning_rate: 0.1, images_per_second: 1000.5 }
+    let loss_scale = None;
+    StepRecord {
+        step,
+        epoch: 1,
+        loss,
+        top1,
+        learning_rate: 0.1,
+        images_per_second: 1000.5,
+        loss_scale,
+    }
 }
 
 fn epoch(epoch: u64, step: u64) -> Record {
@@ -197,6 +210,7 @@ fn epoch_record(epoch: u64, step: u64) -> EpochRecord {
         seconds: 2.0,
         eval_seconds: 0.5,
         images_per_second: 1000.0,
+        loss_scale: None,
     }
 }
 

@@ -2,13 +2,16 @@
 
 use std::{path::Path, time::Duration};
 use trickbag_report::{
-    EpochRecord, Progress, RunFacts, StepRecord, Summary, epoch_line, progress_line, result_page,
+    EpochRecord, LossScale, Progress, RunFacts, StepRecord, Summary, epoch_line, progress_line,
+    result_page,
 };
 
 #[test]
 fn progress_lines_keep_their_columns() {
     let line = |epoch, step, loss, top1, learning_rate, images_per_second, left| {
-        let record = StepRecord { step, epoch, loss, top1, learning_rate, images_per_second };
+        let loss_scale = None;
+        let record =
+            StepRecord { step, epoch, loss, top1, learning_rate, images_per_second, loss_scale };
         let time_left = Duration::from_secs(left);
         progress_line(&Progress { record: &record, epochs: 30, steps: 11_700, time_left })
     };
@@ -38,6 +41,7 @@ fn epoch_lines_keep_their_columns() {
             seconds,
             eval_seconds: 0.5,
             images_per_second: 8500.0 / seconds,
+            loss_scale: (epoch == 9).then_some(LossScale { factor: 65536.0, overflows: 3 }),
         };
         epoch_line(&record, 10)
     };

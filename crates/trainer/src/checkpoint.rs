@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use trickbag_models::{NamedTensor, Parameters, RunningStatistics};
 use trickbag_ops::Backend;
 use trickbag_optim::{Average, SlowWeights};
+use trickbag_precision::LossScaler;
 use trickbag_recipe::Plan;
 use trickbag_report::write_atomic;
 
@@ -40,6 +41,8 @@ struct Header {
     recipe_hash: String,
     optimizer_steps: u64,
     progress: Progress,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scaler: Option<LossScaler>,
 }
 
 impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
@@ -82,6 +85,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             })?;
         }
         trainer.progress = header.progress;
+        trainer.scaler = header.scaler;
         Ok(trainer)
     }
 
@@ -91,6 +95,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             recipe_hash: self.plan.recipe_hash.clone(),
             optimizer_steps: self.optimizer.steps(),
             progress: self.progress.clone(),
+            scaler: self.scaler,
         };
         let path = folder.join(LAST);
         let header = serde_json::to_string(&header)

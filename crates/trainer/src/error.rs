@@ -18,6 +18,18 @@ pub enum Error {
         /// Its learning rate.
         learning_rate: f64,
     },
+    /// Gradients that are infinite or NaN, at every scale of the loss that there is.
+    #[error("step {step}, with a loss of {loss} and a learning rate of {learning_rate}: {reason}")]
+    Overflow {
+        /// The step, from 1.
+        step: u64,
+        /// Its loss.
+        loss: f32,
+        /// Its learning rate.
+        learning_rate: f64,
+        /// What the loss scaler says.
+        reason: trickbag_precision::Error,
+    },
     /// A checkpoint that cannot be read.
     #[error("cannot read the checkpoint {}: {reason}", path.display())]
     Read {

@@ -11,8 +11,9 @@ use trickbag_data::{Dataset, Loading};
 use trickbag_models::{Parameters, RunningStatistics, Transfer, Update};
 use trickbag_ops::Backend;
 use trickbag_optim::{Average, SlowWeights, State, Units};
+use trickbag_precision::LossScaler;
 use trickbag_recipe::Plan;
-use trickbag_report::{EpochRecord, Record, StepRecord};
+use trickbag_report::{EpochRecord, LossScale, Record, StepRecord};
 
 use crate::checkpoint::named_tensors;
 use crate::groups::Groups;
@@ -35,6 +36,8 @@ pub struct Trainer<'p, E: Dtype, D: Backend<E>> {
     pub(crate) optimizer: State<D>,
     pub(crate) slow: Option<SlowWeights<D>>,
     pub(crate) average: Option<Average<D>>,
+    /// Where the number format needs one.
+    pub(crate) scaler: Option<LossScaler>,
     pub(crate) progress: Progress,
     pub(crate) teacher: Option<Teacher<'p, E, D>>,
     pub(crate) groups: Groups,
@@ -96,12 +99,15 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
     ) -> Result<Self, Error> {
         let optimizer = State::new(plan.optimizer, &parameters)?;
         let slow = plan.lookahead.map(|settings| SlowWeights::new(settings, &parameters));
+        let scaler =
+            plan.precision.needs_loss_scaling().then(|| LossScaler::new(plan.loss_scaling));
         let average = plan.average.map(|s| Average::new(s, &parameters, &flat(&statistics)));
         Ok(Self {
             plan,
             optimizer,
             slow: slow.transpose()?,
             average: average.transpose()?,
+            scaler: scaler.transpose()?,
             progress: Progress::default(),
             teacher: Teacher::of(plan, &dev)?,
             groups: Groups::of(plan),
@@ -134,7 +140,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
     ///
     /// # Errors
     ///
-    /// [`Error::Diverged`], unreadable images, a failing device or disk. What was written before
+    /// [`Error::Diverged`], [`Error::Overflow`], unreadable images, a failing device or disk. What was written before
     /// is intact.
     pub fn run(
         &mut self,
@@ -231,7 +237,16 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             top1: Some(score.top1()),
             learning_rate: self.plan.learning_rate.at(step - 1),
             images_per_second: score.samples as f64 / seconds,
+            loss_scale: self.loss_scale(),
         }
+    }
+
+    fn loss_scale(&self) -> Option<LossScale> {
+        let of = |scaler: LossScaler| LossScale {
+            factor: f64::from(scaler.scale()),
+            overflows: scaler.overflows(),
+        };
+        self.scaler.map(of)
     }
 
     fn end_epoch(
@@ -256,6 +271,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
             seconds,
             eval_seconds: clock.elapsed().as_secs_f64(),
             images_per_second: score.samples as f64 / seconds,
+            loss_scale: self.loss_scale(),
         }))?;
         let better = self.progress.best_top1.is_none_or(|best| val.top1() > best);
         let best_top1 = if better { Some(val.top1()) } else { self.progress.best_top1 };

@@ -7,7 +7,8 @@ use trickbag_losses::{Loss, binary_cross_entropy, cross_entropy, distillation};
 use trickbag_models::{Mode, Noise, Parameters, RunningStatistics};
 use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
 use trickbag_optim::{Accumulator, without_frozen};
-use trickbag_precision::{backward, working_copy};
+use trickbag_param_groups::Training;
+use trickbag_precision::{StepOutcome, backward, working_copy};
 use trickbag_recipe::Loss as Planned;
 
 use crate::statistics::flat;
@@ -23,6 +24,14 @@ struct Examples {
     size: [usize; 3],
     targets: Vec<f32>,
     labels: Vec<u32>,
+}
+
+/// What the passes of an update came to. Nothing of the training has changed yet.
+struct Attempt<D: Device<f32>> {
+    gradients: Gradients<D>,
+    statistics: RunningStatistics<D>,
+    score: Score,
+    outcome: StepOutcome,
 }
 
 /// What one pass sees.
@@ -51,15 +60,17 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
     /// One update of the parameters; returns its loss. Loss and accuracy go into the score of the
     /// epoch.
     ///
+    /// Where the loss is scaled and gradients overflow, nothing changes but the scale, and the same
+    /// batch is tried again: a schedule counts updates, so it has none to skip.
+    ///
     /// # Errors
     ///
-    /// [`Error::Diverged`] for a loss that is not finite, which changes nothing; a failing device.
+    /// [`Error::Diverged`] for a loss that is not finite, which changes nothing; [`Error::Overflow`];
+    /// a failing device.
     pub fn update(&mut self, batch: Batch) -> Result<f32, Error> {
         let plan = self.plan;
         let examples = self.examples(batch)?;
-        let mut statistics = self.statistics.clone();
-        let (gradients, score) = self.gradients(&self.parameters, &mut statistics, &examples)?;
-        let gradients = self.sharpened(gradients, &examples)?;
+        let Attempt { gradients, statistics, score, .. } = self.passes(&examples)?;
         let gradients = self.clipped(gradients)?;
         self.statistics = statistics;
         let step = self.progress.step;
@@ -91,6 +102,42 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         Ok(Examples { images, size: [height, width, channels], targets, labels })
     }
 
+    /// The passes of an update, at the first scale of the loss at which no gradient overflows.
+    fn passes(&mut self, examples: &Examples) -> Result<Attempt<D>, Error> {
+        loop {
+            let attempt = self.attempt(examples)?;
+            let Some(scaler) = self.scaler else { return Ok(attempt) };
+            let next = scaler.after(attempt.outcome);
+            self.scaler = Some(next.map_err(|reason| self.overflow(attempt.score, reason))?);
+            if attempt.outcome == StepOutcome::Finite {
+                return Ok(attempt);
+            }
+        }
+    }
+
+    fn attempt(&self, examples: &Examples) -> Result<Attempt<D>, Error> {
+        let mut statistics = self.statistics.clone();
+        let (gradients, score) = self.gradients(&self.parameters, &mut statistics, examples)?;
+        let outcome = self.outcome(&gradients);
+        let mut attempt = Attempt { gradients, statistics, score, outcome };
+        if attempt.outcome == StepOutcome::Finite {
+            attempt.gradients = self.sharpened(attempt.gradients, examples)?;
+            attempt.outcome = self.outcome(&attempt.gradients);
+        }
+        Ok(attempt)
+    }
+
+    /// The vote of all gradients that the optimiser will use; where the loss is not scaled, nobody
+    /// asks.
+    fn outcome(&self, gradients: &[Vector<f32, D>]) -> StepOutcome {
+        if self.scaler.is_none() {
+            return StepOutcome::Finite;
+        }
+        let groups = self.groups.at(self.progress.step).iter();
+        let used = gradients.iter().zip(groups).filter(|(_, g)| g.training == Training::Trainable);
+        StepOutcome::of(used.map(|(gradient, _)| gradient))
+    }
+
     /// The mean gradients over all examples at these parameters, pass by pass, and their score. The
     /// statistics move with each pass.
     fn gradients(
@@ -102,6 +149,7 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         let plan = self.plan;
         let working = Parameters(working_copy::<E, D>(parameters)?);
         let passes = plan.batch_size.div_ceil(plan.micro_batch) as u64;
+        let scale = self.scaler.map_or(1.0, |scaler| scaler.scale());
         let (mut window, mut total) = (Accumulator::default(), Score::default());
         for (pass, micro_batch) in (0..).zip(examples.micro_batches(plan.micro_batch)) {
             let MicroBatch { images, targets, labels } = micro_batch;
@@ -118,7 +166,7 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
             let loss = self.loss(logits, &targets, taught)?;
             self.check_loss(loss.value())?;
             total += Score::of(&answers, labels, loss.value());
-            window.add(backward(loss.scaled(1.0)?, &working, 1.0)?, labels.len() as u64)?;
+            window.add(backward(loss.scaled(scale)?, &working, scale)?, labels.len() as u64)?;
         }
         Ok((window.take(), total))
     }
@@ -155,6 +203,12 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         let Self { plan, progress, .. } = self;
         let learning_rate = plan.learning_rate.at(progress.step);
         Err(Error::Diverged { step: progress.step + 1, loss, learning_rate })
+    }
+
+    fn overflow(&self, score: Score, reason: trickbag_precision::Error) -> Error {
+        let Self { plan, progress, .. } = self;
+        let (loss, learning_rate) = (score.loss() as f32, plan.learning_rate.at(progress.step));
+        Error::Overflow { step: progress.step + 1, loss, learning_rate, reason }
     }
 
     /// The gradients again, a small climb away, in the updates that take them there. That pass drops

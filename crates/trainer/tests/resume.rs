@@ -2,15 +2,14 @@
 //! bytes as one that was not.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod tiny;
 
-use dfdx::dtypes::Dtype;
+use std::sync::atomic::AtomicBool;
+
+use dfdx::dtypes::{Dtype, f16};
 use dfdx::prelude::Cpu;
-use rayon::ThreadPoolBuilder;
 use safetensors::SafeTensors;
-use tempfile::TempDir;
-use trickbag_data::{Dataset, Idx, Keep, Source};
+use tiny::{OVERFLOWING, RECIPE, losses, model, open, plan, train, with};
 use trickbag_models::Fate;
 use trickbag_ops::{Backend, Bf16};
 use trickbag_recipe::{Document, Plan};
@@ -18,66 +17,6 @@ use trickbag_report::Record;
 use trickbag_trainer::{BEST, Error, LAST, MODEL, Outcome, Trainer};
 
 const STEPS_PER_EPOCH: u64 = 5;
-const RECIPE: &str = r#"Recipe(
-    name: "tiny", seed: 3, data: Idx(path: "tiny"), augment: [PadCrop(2)],
-    model: ResNet(depth: 8, stem: Cifar, width: 4), batch_size: 20, epochs: 2,
-    optimizer: Sgd(lr: 0.05, momentum: 0.9, nesterov: true, weight_decay: 5e-4),
-    tricks: [Warmup(epochs: 1), CosineAnnealing, LabelSmoothing(0.1), NoBiasDecay, NoNormDecay,
-        ZeroGamma],
-)"#;
-fn plan(recipe: &str, data: &Dataset) -> Plan {
-    Plan::new(&Document::new("tiny.ron", recipe).unwrap(), data.facts()).unwrap()
-}
-
-/// 100 images of 12 by 12 pixels to train and 30 to validate, in three classes.
-fn open() -> Dataset {
-    let folder = tempfile::tempdir().unwrap();
-    for (split, count) in [("train", 100), ("t10k", 30)] {
-        let pixel = |i: u32| (i.wrapping_mul(2_654_435_761) >> 26) as u8;
-        let images = (0..count * 144).map(|i| pixel(i) + 60 * (i / 144 % 3) as u8);
-        write_idx(&folder, &format!("{split}-images-idx3-ubyte"), &[count, 12, 12], images);
-        let labels = (0..count).map(|i| (i % 3) as u8);
-        write_idx(&folder, &format!("{split}-labels-idx1-ubyte"), &[count], labels);
-    }
-    let path = folder.path().to_owned();
-    Dataset::open(&Source::Idx(Idx { path }), Keep::Decoded).unwrap()
-}
-
-fn write_idx(folder: &TempDir, name: &str, sizes: &[u32], values: impl Iterator<Item = u8>) {
-    let mut bytes = vec![0, 0, 8, sizes.len() as u8];
-    bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
-    bytes.extend(values);
-    std::fs::write(folder.path().join(name), bytes).unwrap();
-}
-
-/// Trains from what `folder` holds, on `threads` threads, and stops after step `stop_after`.
-fn train<E: Dtype>(
-    plan: &Plan,
-    data: &Dataset,
-    folder: &Path,
-    threads: usize,
-    stop_after: Option<u64>,
-) -> (Outcome, Vec<Record>)
-where
-    Cpu: Backend<E>,
-{
-    let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| {
-        let last = folder.join(LAST);
-        let dev = Cpu::default();
-        let mut trainer = match last.exists() {
-            true => Trainer::<E, _>::resume(plan, dev, &last).unwrap(),
-            false => Trainer::<E, _>::new(plan, dev).unwrap(),
-        };
-        let (stop, mut records) = (AtomicBool::new(false), vec![]);
-        let outcome = trainer.run(data, folder, &stop, &mut |record| {
-            records.push(record.clone());
-            stop.fetch_or(Some(record.step()) == stop_after, Ordering::Relaxed);
-            Ok(())
-        });
-        (outcome.unwrap(), records)
-    })
-}
 
 /// What a record says, without what a clock says.
 fn timeless(record: &Record) -> String {
@@ -92,6 +31,9 @@ fn timeless(record: &Record) -> String {
 fn ends_in_the_same_bytes_wherever_it_was_stopped() {
     stop_and_resume::<f32>(RECIPE);
     stop_and_resume::<Bf16>(&with("Precision(Bf16)"));
+    stop_and_resume::<f16>(&with(&format!(
+        "{OVERFLOWING}, GradientAccumulation(micro_batch: 8), GradientClipping(Norm(1.0))"
+    )));
     stop_and_resume::<f32>(&with(
         "MixUp(alpha: 0.2, probability: 0.5), CutMix(alpha: 1.0, probability: 0.5), \
          GradientClipping(Norm(1.0)), RepeatedAugmentation(2), StochasticDepth(0.2), Dropout(0.2), \
@@ -110,17 +52,12 @@ fn ends_in_the_same_bytes_wherever_it_was_stopped() {
     stop_and_resume::<f32>(&with("WeightAverage(Swa(from: Steps(2), every: Steps(2)))"));
 }
 
-/// The recipe with more tricks.
-fn with(tricks: &str) -> String {
-    RECIPE.replace("ZeroGamma]", &format!("ZeroGamma, {tricks}]"))
-}
-
 #[test]
 fn tricks_reach_the_training() {
     let data = open();
     let of = |tricks: &str| losses::<f32>(&plan(&with(tricks), &data), &data);
     let baseline = of("Precision(F32)");
-    let learned = |tricks: &str| model(&plan(&with(tricks), &data), &data);
+    let learned = |tricks: &str| model::<f32>(&plan(&with(tricks), &data), &data);
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("teacher.safetensors");
     let recipe = folder.path().join("teacher.ron");
@@ -210,27 +147,6 @@ where
     }
 }
 
-/// The loss of each step of a whole training.
-fn losses<E: Dtype>(plan: &Plan, data: &Dataset) -> Vec<f64>
-where
-    Cpu: Backend<E>,
-{
-    let folder = tempfile::tempdir().unwrap();
-    let (_, records) = train::<E>(plan, data, folder.path(), 2, None);
-    let of_step = |record: &Record| match record {
-        Record::Step(step) => Some(step.loss),
-        _ => None,
-    };
-    records.iter().filter_map(of_step).collect()
-}
-
-/// The values that are kept at the end of a whole training.
-fn model(plan: &Plan, data: &Dataset) -> Vec<u8> {
-    let folder = tempfile::tempdir().unwrap();
-    train::<f32>(plan, data, folder.path(), 2, None);
-    std::fs::read(folder.path().join(MODEL)).unwrap()
-}
-
 #[test]
 fn a_start_from_a_file_is_told_and_its_absence_refused() {
     let data = open();
@@ -243,7 +159,7 @@ fn a_start_from_a_file_is_told_and_its_absence_refused() {
     assert!(matches!(new().unwrap_err(), Error::Read { .. }));
     std::fs::write(&path, b"not a file of tensors").unwrap();
     assert!(matches!(new().unwrap_err(), Error::Values { .. }));
-    std::fs::write(&path, model(&plan(RECIPE, &data), &data)).unwrap();
+    std::fs::write(&path, model::<f32>(&plan(RECIPE, &data), &data)).unwrap();
     let trainer = new().unwrap();
     let rows = &trainer.transfer().unwrap().0;
     assert!(rows.iter().all(|row| row.fate == Fate::Loaded), "{rows:?}");
@@ -254,19 +170,6 @@ fn a_start_from_a_file_is_told_and_its_absence_refused() {
     let document = Document::new("tiny.ron", teacher).unwrap();
     let error = Plan::new(&document, data.facts()).unwrap_err();
     assert!(error.to_string().contains("absent.ron"), "{error}");
-}
-
-/// Bit for bit it is another training, but its losses stay near those of `f32`.
-#[test]
-fn bf16_trains_as_f32_does() {
-    let data = open();
-    let plan = plan(RECIPE, &data);
-    let (found, precise) = (losses::<Bf16>(&plan, &data), losses::<f32>(&plan, &data));
-    assert_ne!(found, precise);
-    assert!(found.last() < found.first(), "{found:?}");
-    for (found, precise) in found.iter().zip(&precise) {
-        assert!((found / precise - 1.0).abs() < 0.1, "{found}, in f32 {precise}");
-    }
 }
 
 #[test]

@@ -140,7 +140,9 @@ impl Session {
         let ended = Training { plan, data, folder, machine, verbosity, stop }.run()?;
         match ended {
             Ended::Stopped { .. } => Ok(None),
-            Ended::Failed { error, .. } if !matches!(error, Error::Diverged { .. }) => {
+            Ended::Failed { error, .. }
+                if !matches!(error, Error::Diverged { .. } | Error::Overflow { .. }) =>
+            {
                 eprintln!("failed in {}; the same command goes on", folder.path().display());
                 Err(error.into())
             }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use dfdx::dtypes::f16;
 use dfdx::prelude::Cpu;
 use trickbag_ops::Bf16;
 use trickbag_precision::Policy;
@@ -71,6 +72,7 @@ pub(crate) fn dispatch<J: Job>(
     match (name, precision) {
         (DeviceName::Cpu, Policy::F32) => job.on::<f32, _>(Cpu::default()),
         (DeviceName::Cpu, Policy::Bf16) => job.on::<Bf16, _>(Cpu::default()),
+        (DeviceName::Cpu, Policy::F16) => job.on::<f16, _>(Cpu::default()),
         #[cfg(feature = "cuda")]
         (DeviceName::Cuda(ordinal), Policy::F32) => {
             let dev = dfdx::prelude::Cuda::try_build(ordinal, 0);
@@ -81,8 +83,10 @@ pub(crate) fn dispatch<J: Job>(
         (DeviceName::Cuda(_), Policy::Bf16) => Err(Failure::Input(anyhow::anyhow!(
             "dfdx has no Bf16 on CUDA: leave out `Precision(Bf16)`, or train with `--device cpu`"
         ))),
-        (_, Policy::F16) => Err(Failure::Input(anyhow::anyhow!(
-            "F16 cannot compute yet: leave out `Precision(F16)`"
+        #[cfg(feature = "cuda")]
+        (DeviceName::Cuda(_), Policy::F16) => Err(Failure::Input(anyhow::anyhow!(
+            "F16 computes on the CPU only so far: leave out `Precision(F16)`, or train with `--device \
+             cpu`"
         ))),
     }
 }

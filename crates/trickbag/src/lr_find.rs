@@ -141,7 +141,7 @@ impl Job for Sweeping<'_> {
                 let Some(rate) = rates.get(sweep.points().len()) else { return Ok(sweep) };
                 match trainer.update(batch?) {
                     Ok(loss) => sweep.push(*rate, loss.into()),
-                    Err(Error::Diverged { .. }) => return Ok(sweep),
+                    Err(Error::Diverged { .. } | Error::Overflow { .. }) => return Ok(sweep),
                     Err(error) => return Err(error.into()),
                 }
                 if sweep.is_over() {

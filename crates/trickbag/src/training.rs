@@ -87,7 +87,9 @@ impl Training<'_> {
     }
 
     fn write_divergence(&self, error: &Error) -> Result<(), Failure> {
-        if let Error::Diverged { step, loss, learning_rate } = *error {
+        if let Error::Diverged { step, loss, learning_rate }
+        | Error::Overflow { step, loss, learning_rate, .. } = *error
+        {
             let (run, loss) = (self.facts(), f64::from(loss));
             Divergence { run, step, loss, learning_rate }.write(&self.folder.divergence())?;
         }

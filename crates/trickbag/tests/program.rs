@@ -74,13 +74,19 @@ fn trains_to_the_end_and_leaves_a_whole_run_folder() {
 }
 
 #[test]
-fn trains_in_bf16() {
-    let place = Place::new(RECIPE);
-    let output = place.run(&["--set", "epochs=1", "--set", "tricks=[Precision(Bf16)]"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let plan = fs::read_to_string(place.path("runs/tiny/1/plan.txt")).unwrap();
-    assert!(plan.contains("format         Bf16"), "{plan}");
-    assert!(place.path("runs/tiny/1/summary.json").exists());
+fn trains_in_16_bits() {
+    let check = |format: &str, shown: &str| {
+        let place = Place::new(RECIPE);
+        let tricks = format!("tricks=[Precision({format})]");
+        let output = place.run(&["--set", "epochs=1", "--set", &tricks]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert!(stderr(&output).contains(shown), "{}", stderr(&output));
+        let plan = fs::read_to_string(place.path("runs/tiny/1/plan.txt")).unwrap();
+        assert!(plan.contains(&format!("format         {format}")), "{plan}");
+        assert!(place.path("runs/tiny/1/summary.json").exists());
+    };
+    check("Bf16", "epoch 1/1");
+    check("F16", "  scale 65536  overflows 0");
 }
 
 #[test]

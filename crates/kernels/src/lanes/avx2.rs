@@ -1,4 +1,4 @@
-//! Sixteen numbers in two registers of AVX2.
+//! Sixteen numbers in two registers of AVX2, with F16C.
 //!
 //! Only the function at the top names the type, and it runs only where the processor has the
 //! instructions; so these are there wherever the type's methods are called. Every `SAFETY: as the
@@ -6,11 +6,11 @@
 
 use std::arch::x86_64::*;
 
-use half::bf16;
+use half::{bf16, f16};
 
 use super::{Kernel, LANES, Lanes, first_lanes};
 
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,f16c")]
 pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx2>()
 }
@@ -107,6 +107,31 @@ impl Lanes for Avx2 {
             // Packing interleaves the quarters of both registers.
             let numbers = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi32(a, b));
             _mm256_storeu_si256(to.as_mut_ptr().cast(), numbers);
+        }
+    }
+
+    #[inline(always)]
+    fn load_f16(from: &[f16; LANES]) -> Self {
+        let from = from.as_ptr().cast::<__m128i>();
+        // SAFETY: as the module says; the reference is valid for reading twice eight numbers.
+        Self([0, 1].map(|half| unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.add(half))) }))
+    }
+
+    #[inline(always)]
+    fn splat_f16(value: f16) -> Self {
+        // SAFETY: as the module says.
+        Self([unsafe { _mm256_cvtph_ps(_mm_set1_epi16(value.to_bits().cast_signed())) }; 2])
+    }
+
+    #[inline(always)]
+    fn store_f16(self, to: &mut [f16; LANES]) {
+        let to = to.as_mut_ptr().cast::<__m128i>();
+        for (half, numbers) in self.0.into_iter().enumerate() {
+            // SAFETY: as the module says; the reference is valid for writing twice eight numbers.
+            unsafe {
+                let numbers = _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(numbers);
+                _mm_storeu_si128(to.add(half), numbers);
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 use std::arch::x86_64::*;
 use std::marker::PhantomData;
 
-use half::bf16;
+use half::{bf16, f16};
 
 use super::{Kernel, LANES, Lanes};
 
@@ -177,6 +177,27 @@ impl<D: Dot> Lanes for Avx512<D> {
     fn store_bf16_short(self, to: &mut [bf16]) {
         // SAFETY: as the module says; the mask has bits for numbers of the slice only.
         unsafe { _mm256_mask_storeu_epi16(to.as_mut_ptr().cast(), short(to), narrow(self.0)) }
+    }
+
+    #[inline(always)]
+    fn load_f16(from: &[f16; LANES]) -> Self {
+        // SAFETY: as the module says; the reference is valid for reading sixteen numbers.
+        Self::new(unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast())) })
+    }
+
+    #[inline(always)]
+    fn splat_f16(value: f16) -> Self {
+        // SAFETY: as the module says.
+        Self::new(unsafe { _mm512_cvtph_ps(_mm256_set1_epi16(value.to_bits().cast_signed())) })
+    }
+
+    #[inline(always)]
+    fn store_f16(self, to: &mut [f16; LANES]) {
+        // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
+        unsafe {
+            let numbers = _mm512_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(self.0);
+            _mm256_storeu_si256(to.as_mut_ptr().cast(), numbers);
+        }
     }
 
     #[inline(always)]

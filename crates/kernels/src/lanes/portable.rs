@@ -1,6 +1,6 @@
 //! Sixteen numbers without vector instructions of their own.
 
-use half::bf16;
+use half::{bf16, f16};
 
 use super::{LANES, Lanes, first_lanes};
 
@@ -56,6 +56,21 @@ impl Lanes for Portable {
     #[inline(always)]
     fn store_bf16(self, to: &mut [bf16; LANES]) {
         *to = self.0.map(bf16::from_f32);
+    }
+
+    #[inline(always)]
+    fn load_f16(from: &[f16; LANES]) -> Self {
+        Self(from.map(f16::to_f32))
+    }
+
+    #[inline(always)]
+    fn splat_f16(value: f16) -> Self {
+        Self::splat(value.to_f32())
+    }
+
+    #[inline(always)]
+    fn store_f16(self, to: &mut [f16; LANES]) {
+        *to = self.0.map(f16::from_f32);
     }
 
     #[inline(always)]

@@ -3,7 +3,7 @@
 
 use crate::oracle::{Number, assert_close, image, moments, numbers, widen};
 use proptest::prelude::*;
-use trickbag_kernels::{Conv, ImageShape, Isa, Window, Write, bf16};
+use trickbag_kernels::{Conv, ImageShape, Isa, Window, Write, bf16, f16};
 
 /// Of numbers near 1, sums of some hundreds.
 const TOLERANCE: f64 = 3e-5;
@@ -44,6 +44,7 @@ fn each_product(
 fn check(input: ImageShape, out_channels: usize, window: Window, groups: usize, tolerance: f64) {
     check_type::<f32>(input, out_channels, window, groups, tolerance);
     check_type::<bf16>(input, out_channels, window, groups, tolerance);
+    check_type::<f16>(input, out_channels, window, groups, tolerance);
 }
 
 fn check_type<E: Number>(

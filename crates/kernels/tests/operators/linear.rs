@@ -2,7 +2,7 @@
 //! instruction set.
 
 use crate::oracle::{Number, assert_close, numbers, widen};
-use trickbag_kernels::{Error, Isa, Linear, Write, bf16};
+use trickbag_kernels::{Error, Isa, Linear, Write, bf16, f16};
 
 fn check<E: Number>(batch: usize, inputs: usize, outputs: usize) {
     let layer = Linear::new(batch, inputs, outputs).unwrap();
@@ -45,6 +45,7 @@ fn matches_plain_loops() {
     {
         check::<f32>(batch, inputs, outputs);
         check::<bf16>(batch, inputs, outputs);
+        check::<f16>(batch, inputs, outputs);
     }
 }
 

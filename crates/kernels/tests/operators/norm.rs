@@ -4,7 +4,7 @@ use crate::oracle::{Number, assert_close, moments, numbers, widen};
 use proptest::prelude::*;
 use trickbag_kernels::{
     Activation, BatchStats, Error, Isa, NormFlow, NormGradients, Passed, Statistics, Write,
-    batch_norm, batch_norm_backward, batch_norm_stats, bf16,
+    batch_norm, batch_norm_backward, batch_norm_stats, bf16, f16,
 };
 
 const EPS: f32 = 1e-5;
@@ -337,11 +337,13 @@ proptest! {
     fn matches_plain_loops(case in cases()) {
         case.check::<f32>();
         case.check::<bf16>();
+        case.check::<f16>();
     }
 
     #[test]
     fn statistics_match_plain_loops(pixels in 1usize..=5000, channels in 1usize..=40) {
         check_stats::<f32>(&numbers(1, pixels * channels), channels, 1e-6);
         check_stats::<bf16>(&numbers(1, pixels * channels), channels, 1e-6);
+        check_stats::<f16>(&numbers(1, pixels * channels), channels, 1e-6);
     }
 }

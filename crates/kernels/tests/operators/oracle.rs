@@ -1,6 +1,6 @@
 //! Numbers to test with, and how close a result must be to one in f64.
 
-use trickbag_kernels::{Element, ImageShape, bf16};
+use trickbag_kernels::{Element, ImageShape, bf16, f16};
 
 /// A type of numbers to test with.
 pub(crate) trait Number: Element + Into<f64> {
@@ -18,6 +18,12 @@ impl Number for bf16 {
     const NAME: &'static str = "bf16";
     // Eight significant bits.
     const ROUNDING: f64 = 1.0 / 256.0;
+}
+
+impl Number for f16 {
+    const NAME: &'static str = "f16";
+    // Eleven significant bits.
+    const ROUNDING: f64 = 1.0 / 2048.0;
 }
 
 /// Numbers in [-1, 1) that depend on `seed` only.

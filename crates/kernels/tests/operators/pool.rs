@@ -3,7 +3,7 @@
 use crate::oracle::{Number, assert_close, image, numbers, widen};
 use proptest::prelude::*;
 use trickbag_kernels::{
-    AvgPool, Axis, Divisor, Error, ImageShape, Isa, MaxPool, Rounding, Window, bf16,
+    AvgPool, Axis, Divisor, Error, ImageShape, Isa, MaxPool, Rounding, Window, bf16, f16,
     global_avg_pool, global_avg_pool_backward,
 };
 
@@ -153,6 +153,7 @@ fn rounding_up_follows_pytorch() {
 fn global_average_matches_plain_loops() {
     check_global_average::<f32>();
     check_global_average::<bf16>();
+    check_global_average::<f16>();
 }
 
 fn check_global_average<E: Number>() {
@@ -260,5 +261,6 @@ proptest! {
         prop_assume!(window.output([input.height, input.width]).is_ok());
         check_average::<f32>(input, window, rounding, divisor);
         check_average::<bf16>(input, window, rounding, divisor);
+        check_average::<f16>(input, window, rounding, divisor);
     }
 }

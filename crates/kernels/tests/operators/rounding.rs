@@ -1,24 +1,45 @@
-//! How sums in f32 round to bf16, on every instruction set.
+//! How sums in f32 round to 16 bits, on every instruction set.
 
-use trickbag_kernels::{Activation, BatchStats, Isa, batch_norm, bf16};
+use trickbag_kernels::{Activation, BatchStats, Isa, batch_norm, bf16, f16};
 
-/// `number + addend`, computed in f32 and rounded to bf16: the shift of a normalisation that changes
-/// nothing else.
-fn sum(number: bf16, addend: f32) -> bf16 {
+use crate::oracle::Number;
+
+/// `number + addend`, computed in f32 and rounded: the shift of a normalisation that changes nothing
+/// else.
+fn sum<E: Number>(number: f32, addend: f32) -> f32 {
     // More numbers than lanes, to meet whole and partial vectors.
     let channels = [addend; 20];
     let stats = BatchStats { mean: vec![0.0; 20], var: vec![1.0; 20] };
-    let sums =
-        batch_norm(&[number; 20], &stats, &[1.0; 20], &channels, 0.0, None, Activation::Identity)
-            .unwrap();
+    let sums = batch_norm(
+        &[E::from_f32(number); 20],
+        &stats,
+        &[1.0; 20],
+        &channels,
+        0.0,
+        None,
+        Activation::Identity,
+    )
+    .unwrap();
+    let sums: Vec<f32> = sums.into_iter().map(E::to_f32).collect();
     assert!(sums.iter().all(|sum| sum.to_bits() == sums[0].to_bits()), "{sums:?}");
     sums[0]
 }
 
+fn check<E: Number>(number: f32, addend: f32, expected: f32) {
+    for isa in Isa::available() {
+        let found = isa.scope(|| sum::<E>(number, addend)).unwrap();
+        assert_eq!(found, expected, "{number} + {addend} in {} on {isa:?}", E::NAME);
+    }
+}
+
 #[test]
 fn sums_round_to_the_nearest_even() {
-    // Numbers between 1 and 2 are 2^-7 apart.
-    let unit = 1.0 / 128.0;
+    // Numbers between 1 and 2 are 2^-7 apart in bf16, and 2^-10 in f16.
+    check_unit::<bf16>(1.0 / 128.0);
+    check_unit::<f16>(1.0 / 1024.0);
+}
+
+fn check_unit<E: Number>(unit: f32) {
     for (addend, expected) in [
         (0.0, 1.0),
         (0.49 * unit, 1.0),
@@ -32,11 +53,16 @@ fn sums_round_to_the_nearest_even() {
         (f32::INFINITY, f32::INFINITY),
         (f32::NEG_INFINITY, f32::NEG_INFINITY),
     ] {
-        for isa in Isa::available() {
-            let found = isa.scope(|| sum(bf16::ONE, addend)).unwrap();
-            assert_eq!(found.to_f32(), expected, "1 + {addend} on {isa:?}");
-        }
+        check::<E>(1.0, addend, expected);
     }
+}
+
+#[test]
+fn f16_ends_half_a_unit_beyond_its_largest() {
+    check::<f16>(0.0, 65504.0, 65504.0);
+    check::<f16>(0.0, 65519.0, 65504.0);
+    check::<f16>(0.0, 65520.0, f32::INFINITY);
+    check::<f16>(0.0, -65520.0, f32::NEG_INFINITY);
 }
 
 #[test]
@@ -44,21 +70,23 @@ fn nan_stays_nan() {
     // The last one would carry into the sign if it were rounded like a number.
     for bits in [0x7fc0_0000, 0xffc0_0000, 0x7f80_0001, 0x7fff_ffff, 0xffff_ffff] {
         for isa in Isa::available() {
-            let found = isa.scope(|| sum(bf16::ZERO, f32::from_bits(bits))).unwrap();
-            assert!(found.is_nan(), "{bits:x} on {isa:?}");
+            let found = isa.scope(|| sum::<bf16>(0.0, f32::from_bits(bits))).unwrap();
+            assert!(found.is_nan(), "{bits:x} in bf16 on {isa:?}");
+            let found = isa.scope(|| sum::<f16>(0.0, f32::from_bits(bits))).unwrap();
+            assert!(found.is_nan(), "{bits:x} in f16 on {isa:?}");
         }
     }
 }
 
 #[test]
 fn subnormal_sums_round_as_others_do() {
-    let smallest = f32::from_bits(0x0001_0000);
-    for (addend, expected) in
-        [(smallest, smallest), (0.5 * smallest, 0.0), (1.5 * smallest, 2.0 * smallest)]
-    {
-        for isa in Isa::available() {
-            let found = isa.scope(|| sum(bf16::ZERO, addend)).unwrap();
-            assert_eq!(found.to_f32(), expected, "{addend} on {isa:?}");
-        }
-    }
+    check_smallest::<bf16>(f32::from_bits(0x0001_0000));
+    check_smallest::<f16>(0.5_f32.powi(24));
+}
+
+fn check_smallest<E: Number>(smallest: f32) {
+    check::<E>(0.0, smallest, smallest);
+    check::<E>(0.0, 0.5 * smallest, 0.0);
+    check::<E>(0.0, 1.5 * smallest, 2.0 * smallest);
+    check::<E>(smallest, smallest, 2.0 * smallest);
 }

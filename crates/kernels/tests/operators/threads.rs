@@ -4,7 +4,7 @@ use rayon::ThreadPoolBuilder;
 use trickbag_kernels::{
     Activation, AvgPool, Conv, Divisor, Error, ImageShape, Linear, MaxPool, NormFlow,
     NormGradients, Passed, Rounding, Statistics, Window, Write, batch_norm, batch_norm_backward,
-    batch_norm_stats, bf16, global_avg_pool, global_avg_pool_backward,
+    batch_norm_stats, bf16, f16, global_avg_pool, global_avg_pool_backward,
 };
 
 use crate::oracle::{Number, image, numbers};
@@ -55,6 +55,7 @@ fn convolution_is_deterministic() {
     ] {
         check(|| convolution::<f32>(input, out_channels, window, groups));
         check(|| convolution::<bf16>(input, out_channels, window, groups));
+        check(|| convolution::<f16>(input, out_channels, window, groups));
     }
 }
 
@@ -62,6 +63,7 @@ fn convolution_is_deterministic() {
 fn batch_norm_is_deterministic() {
     check_norm::<f32>();
     check_norm::<bf16>();
+    check_norm::<f16>();
 }
 
 fn check_norm<E: Number>() {
@@ -101,6 +103,7 @@ fn check_norm<E: Number>() {
 fn pools_and_linear_are_deterministic() {
     check_pools_and_linear::<f32>();
     check_pools_and_linear::<bf16>();
+    check_pools_and_linear::<f16>();
 }
 
 fn check_pools_and_linear<E: Number>() {

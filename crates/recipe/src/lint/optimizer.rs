@@ -2,11 +2,12 @@
 
 use trickbag_optim::{AdamW, Clip, Decay, Optimizer, Sgd};
 use trickbag_param_groups::{Kind, Training};
+use trickbag_precision::LossScaling;
 
 use super::case::{Case, Hit};
 use super::{LooksAt, Rule, Severity};
 use crate::number::short;
-use crate::tricks::{GradientClipping, Trick};
+use crate::tricks::{GradientClipping, Slot, Trick};
 
 pub(super) const NO_MOMENTUM: Rule = Rule {
     code: "TB201",
@@ -174,5 +175,22 @@ pub(super) const TIGHT_CLIP: Rule = Rule {
         })?;
         let message = format!("all gradients together may be only {limit} long");
         (limit < 0.1).then(|| Hit::new(at, message))
+    },
+};
+
+pub(super) const UNSCALED: Rule = Rule {
+    code: "TB213",
+    name: "unscaled-half-precision",
+    severity: Severity::Warning,
+    looks_at: LooksAt::Recipe,
+    finds: "`Precision(F16)` with `LossScaling(Off)`",
+    why: "gradients below 6e-8 become zero in F16, and those below 6e-5 lose digits; scaling the loss \
+          moves them to where there is room",
+    source: "Micikevicius et al. 2018 (arXiv 1710.03740), 3.2",
+    fix: "remove the line, and the scale is found out; or compute in `Bf16`, which needs none",
+    check: |case| {
+        let at = case.writer(Slot::LossScale)?;
+        let message = "the gradients of F16 are not scaled".to_owned();
+        (case.plan.loss_scaling == LossScaling::Off).then(|| Hit::new(at, message))
     },
 };

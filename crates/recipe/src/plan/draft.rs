@@ -10,7 +10,7 @@ use trickbag_losses::{CrossEntropy, Mixing};
 use trickbag_models::{Architecture, Extras, Network, ZeroGamma};
 use trickbag_optim::{Clip, Lookahead, Optimizer, Sam, WeightAverage};
 use trickbag_param_groups::Rule;
-use trickbag_precision::Policy;
+use trickbag_precision::{LossScaling, Policy};
 use trickbag_schedules::{Clock, Duration, Schedule};
 
 use super::Loss;
@@ -56,6 +56,7 @@ pub(crate) struct Draft {
     pub(crate) unfreeze_at: Option<u64>,
     pub(crate) zero_gamma: ZeroGamma,
     pub(crate) precision: Policy,
+    pub(crate) loss_scaling: LossScaling,
     pub(crate) mixing: Mixing,
     pub(crate) clip: Option<Clip>,
     pub(crate) order: Order,
@@ -110,6 +111,7 @@ impl Draft {
             unfreeze_at: None,
             zero_gamma: ZeroGamma::default(),
             precision: Policy::default(),
+            loss_scaling: LossScaling::default(),
             mixing: Mixing::default(),
             clip: None,
             order: Order::default(),

@@ -15,6 +15,7 @@ use crate::document::Document;
 use crate::number::{grouped, megabytes, short};
 use crate::paragraph::lines;
 use crate::recipe::options;
+use crate::tricks::loss_scaling_in_words;
 
 /// What a plan holds, and the lines, overrides and tricks that say so.
 ///
@@ -161,7 +162,7 @@ impl Explanation<'_> {
         self.row(f, "targets", &targets, &["targets"])?;
         self.row(f, "loss", plan.loss.in_words(), &["loss"])?;
         self.row(f, "mixing", &mixing(&plan.mixing)?, &["mixing"])?;
-        self.row(f, "format", &format!("{:?}", plan.precision), &["precision"])
+        self.row(f, "format", &format(plan), &["precision", "loss_scaling"])
     }
 
     fn tricks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -288,6 +289,15 @@ fn optimizer(optimizer: &Optimizer) -> String {
         Optimizer::Lamb(Lamb { betas, eps, weight_decay, .. }) => {
             format!("LAMB, betas {betas:?}, eps {eps:e}, weight decay {weight_decay}")
         }
+    }
+}
+
+/// With the loss scaling, where there is one.
+fn format(plan: &Plan) -> String {
+    let format = format!("{:?}", plan.precision);
+    match plan.precision.needs_loss_scaling() {
+        true => format!("{format}, loss scaling {}", loss_scaling_in_words(&plan.loss_scaling)),
+        false => format,
     }
 }
 

@@ -52,6 +52,7 @@ impl Serialize for Explanation<'_> {
         entries.add("lookahead", &plan.lookahead)?;
         entries.add("average", &plan.average)?;
         entries.add("precision", &plan.precision)?;
+        entries.add("loss_scaling", &plan.loss_scaling)?;
         entries.add("tricks", &self.applied())?;
         let memory = Memory::of(plan).map_err(S::Error::custom)?;
         entries.map.serialize_entry("memory", &memory)?;

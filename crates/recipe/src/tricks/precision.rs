@@ -5,20 +5,23 @@ use trickbag_precision::Policy;
 
 use super::{Card, Effect, Slot};
 use crate::plan::Draft;
-use crate::problem::{Fault, Problem};
+use crate::problem::Fault;
 
+const IN_F16: &str = "activations and their gradients in 16 bits of small range, with a scaled loss; \
+                      parameters, statistics, losses and sums in F32";
 const IN_BF16: &str = "activations and their gradients in 16 bits with the range of F32; \
                        parameters, statistics, losses and sums in F32";
 
-/// Computes in another number format: `Precision(Bf16)`.
+/// Computes in another number format: `Precision(Bf16)` or `Precision(F16)`.
 ///
 /// The format is that of activations and their gradients, and of the copy of the parameters that
 /// meets them. Parameters, optimiser state, batch-norm statistics and losses are f32 always, and
-/// sums are taken in f32. `Bf16` has the range of f32, so it needs no loss scaling; it trains on
-/// the CPU. `F16` cannot be planned so far.
+/// sums are taken in f32. `Bf16` has the range of f32, so it needs no loss scaling; `F16` has more
+/// digits and less range, and its loss is scaled, dynamically unless [`LossScaling`](super::LossScaling)
+/// says otherwise. Both train on the CPU.
 ///
 /// Source: Kalamkar et al. 2019 (arXiv 1905.12322) for `Bf16`; Micikevicius et al. 2018 (arXiv
-/// 1710.03740) for the f32 copy of the parameters; Bag of Tricks (arXiv 1812.01187), section 3.2.
+/// 1710.03740) for `F16` and the f32 copy of the parameters; Bag of Tricks (arXiv 1812.01187), section 3.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Precision(pub Policy);
 
@@ -30,8 +33,9 @@ pub(super) const CARD: Card = Card {
     what: "Computes activations and their gradients in 16 bits, which take half the memory and, on \
            processors with instructions for them, less time. Parameters, optimiser state, \
            statistics and losses stay in f32, since small updates would be rounded away.",
-    convention: "`Bf16` has the range of f32, so it needs no loss scaling; sums are taken in f32. \
-                 `F16` needs loss scaling and cannot be planned so far.",
+    convention: "Sums are taken in f32. `Bf16` has the range of f32, so it needs no loss scaling. `F16` \
+                 does: the loss is scaled dynamically unless `LossScaling` says otherwise, and \
+                 gradients are unscaled in f32 before they are clipped.",
     measured: "Accuracy, ResNet-50 on ImageNet in FP16, about: 76.03 to 76.21 at batch 1024 (Bag \
                of Tricks, 3.2). Speed, two cores with AVX512-BF16: a step of ResNet-20 130.8 to \
                117.5 ms, of ResNet-18 658 to 515 ms (Trickbag, docs/speed.md).",
@@ -51,7 +55,7 @@ impl Effect for Precision {
         match self.0 {
             Policy::F32 => Ok("F32".to_owned()),
             Policy::Bf16 => Ok(IN_BF16.to_owned()),
-            Policy::F16 => Err(Problem::Precision { found: self.0 }.at("")),
+            Policy::F16 => Ok(IN_F16.to_owned()),
         }
     }
 }
@@ -62,10 +66,9 @@ mod tests {
     use crate::tricks::tests::check;
 
     #[test]
-    fn formats_are_planned_or_refused() {
+    fn formats_are_planned() {
         assert_eq!(check(&Precision(Policy::F32), Ok("F32")).precision, Policy::F32);
         assert_eq!(check(&Precision(Policy::Bf16), Ok(IN_BF16)).precision, Policy::Bf16);
-        let refused = "the number format F16 is not supported yet";
-        check(&Precision(Policy::F16), Err(("", refused)));
+        assert_eq!(check(&Precision(Policy::F16), Ok(IN_F16)).precision, Policy::F16);
     }
 }

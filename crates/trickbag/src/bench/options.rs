@@ -69,6 +69,7 @@ pub(crate) enum Pass {
 pub(crate) enum Precision {
     F32,
     Bf16,
+    F16,
 }
 
 impl Bench {
@@ -114,6 +115,7 @@ impl From<Precision> for Policy {
         match precision {
             Precision::F32 => Self::F32,
             Precision::Bf16 => Self::Bf16,
+            Precision::F16 => Self::F16,
         }
     }
 }
@@ -158,7 +160,7 @@ mod tests {
         check("step --batch 0", "--batch");
         check("step --threads 0", "--threads");
         check("step --model resnet19", "resnet20, resnet18-cifar, resnet50");
-        check("step --precision f16", "f32, bf16");
+        check("step --precision f64", "f32, bf16, f16");
         check("train", "train");
     }
 }
