@@ -2,6 +2,7 @@
 
 use half::{bf16, f16};
 
+use crate::fresh::Zero;
 use crate::lanes::{LANES, Lanes, first_lanes};
 
 /// A type of the numbers in images and weights: `f32`, or `bf16` or `f16` from the crate `half`.
@@ -29,7 +30,7 @@ pub trait Element: Stored {
 
 /// How numbers of a type lie in memory, and how they get into [`Lanes`]. Sealed: this is in no
 /// public module.
-pub trait Stored: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 'static {
+pub trait Stored: Zero + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// What is multiplied at once for each sum.
     type Factor: Factor;
 
@@ -73,7 +74,7 @@ pub trait Stored: Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + '
 /// Zen 4, it does as many of these per second as of `f32` multiply-adds, which makes `bf16` twice as
 /// fast as `f32`. On Intel's Sapphire Rapids it is half as fast; but there, too, it takes no longer
 /// than to widen the pairs first. So it is used wherever it exists.
-pub trait Factor: Copy + Default + Send + Sync {
+pub trait Factor: Zero + Send + Sync {
     fn load<L: Lanes>(from: &[Self; LANES]) -> L;
     fn splat<L: Lanes>(&self) -> L;
     /// Loads the first number of each factor.

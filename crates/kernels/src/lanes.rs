@@ -52,6 +52,11 @@ pub trait Lanes: Copy {
     }
     /// Rounds to the nearest, and to the even one of two that are as near; NaN stays NaN.
     fn store_bf16(self, to: &mut [bf16; LANES]);
+    /// The same where subnormal numbers do not matter: they may become zero.
+    #[inline(always)]
+    fn store_normal_bf16(self, to: &mut [bf16; LANES]) {
+        self.store_bf16(to);
+    }
     /// Stores fewer than sixteen numbers, rounded in the same way.
     #[inline(always)]
     fn store_bf16_short(self, to: &mut [bf16]) {

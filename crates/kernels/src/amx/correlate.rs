@@ -297,7 +297,12 @@ impl Work<'_> {
                     let sums = &sums[(row / ROWS * width + block) * ROWS + row % ROWS];
                     let first = to + block * LANES;
                     let columns = LANES.min(channels - column - block * LANES);
-                    self.write.store(L::load(sums), &mut self.destination[first..first + columns]);
+                    let to = &mut self.destination[first..first + columns];
+                    match (self.write, to.first_chunk_mut()) {
+                        // The sums have no subnormal numbers.
+                        (Write::Overwrite, Some(to)) => L::load(sums).store_normal_bf16(to),
+                        _ => self.write.store(L::load(sums), to),
+                    }
                 }
                 to += step;
             }

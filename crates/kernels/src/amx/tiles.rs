@@ -3,6 +3,7 @@
 use half::bf16;
 
 use crate::Write;
+use crate::fresh::Zero;
 use crate::lanes::LANES;
 
 /// Rows of a tile.
@@ -133,6 +134,9 @@ impl Steps {
         assert!(right[..width].iter().all(|right| rows <= right.len()));
     }
 }
+
+// SAFETY: its numbers may be of zeros only.
+unsafe impl Zero for Row {}
 
 impl Default for Row {
     fn default() -> Self {

@@ -341,10 +341,8 @@ impl Chunk<'_> {
             let end = self.positions.end.min(start + DEPTH);
             let mut pixels: [&[bf16]; DEPTH] = [&[]; DEPTH];
             for segment in self.stretch.segments([0, 0], start..end) {
-                let mut pixel = segment.pixel;
-                for position in segment.positions {
+                for (pixel, position) in (segment.pixel..).zip(segment.positions) {
                     pixels[position - start] = &dy[pixel * columns..][..columns];
-                    pixel += 1;
                 }
             }
             for nth in 0..to.len() / pairs {

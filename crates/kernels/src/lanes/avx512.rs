@@ -21,9 +21,10 @@ pub(super) fn run_with_dot<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx512<Instruction>>()
 }
 
-/// How products of pairs are added.
+/// How products of pairs are added, and how sums are rounded to `bf16` where subnormal numbers do not matter.
 trait Dot: Copy {
     fn dot(a: __m512, b: __m512, addend: __m512) -> __m512;
+    fn narrow(numbers: __m512) -> __m256i;
 }
 
 /// Both numbers of each pair are widened and multiplied.
@@ -41,6 +42,11 @@ impl Dot for Widening {
         // SAFETY: as the module says.
         unsafe { _mm512_fmadd_ps(b, d, _mm512_fmadd_ps(a, c, addend)) }
     }
+
+    #[inline(always)]
+    fn narrow(numbers: __m512) -> __m256i {
+        narrow(numbers)
+    }
 }
 
 impl Dot for Instruction {
@@ -53,6 +59,12 @@ impl Dot for Instruction {
             // In this order the compiler broadcasts `a` from memory within the instruction.
             _mm512_dpbf16_ps(addend, b, a)
         }
+    }
+
+    #[inline(always)]
+    fn narrow(numbers: __m512) -> __m256i {
+        // SAFETY: as the module says; both types are registers of 256 bits of any content.
+        unsafe { std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(numbers)) }
     }
 }
 
@@ -171,6 +183,12 @@ impl<D: Dot> Lanes for Avx512<D> {
     fn store_bf16(self, to: &mut [bf16; LANES]) {
         // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
         unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), narrow(self.0)) }
+    }
+
+    #[inline(always)]
+    fn store_normal_bf16(self, to: &mut [bf16; LANES]) {
+        // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), D::narrow(self.0)) }
     }
 
     #[inline(always)]
