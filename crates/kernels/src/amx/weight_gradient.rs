@@ -34,7 +34,7 @@ const MIN_BANDS: usize = 4;
 const READ_FOR_SUM: usize = 4;
 
 /// Numbers of transposed sources and gradients that should stay in a core's second-level cache.
-const CHUNK_LEN: usize = 256 * 1024;
+const CHUNK_LEN: usize = 512 * 1024;
 
 /// Positions of a chunk at least and at most.
 const CHUNK: [usize; 2] = [384, 2048];
@@ -324,6 +324,11 @@ impl Chunk<'_> {
         self.channels * self.pitch
     }
 
+    /// The first chunk's products need not be added to zeros.
+    fn write(&self) -> Write {
+        if self.positions.start == 0 { Write::Overwrite } else { Write::Add }
+    }
+
     /// Steps of all positions.
     fn steps(&self) -> usize {
         self.positions.len().div_ceil(DEPTH)
@@ -436,7 +441,7 @@ impl AddProducts<'_> {
                         (tap * channels + channel) * blocks + (block + column).min(blocks - 1)
                     }),
                     pitch: blocks,
-                    write: Write::Add,
+                    write: chunk.write(),
                 };
                 tiles.product(shape, &steps, &operands, sums);
             }
