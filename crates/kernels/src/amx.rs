@@ -5,9 +5,9 @@
 //! [`mod@correlate`] and [`mod@weight_gradient`] bring a convolution into the form of such products,
 //! whoever computes them: so the tests run them on any processor, with the model.
 //!
-//! The tiles read the source where it lies, without a copy for each tap. For that the pixels of a batch, and
-//! zeros between rows and between images, are seen as one [`line`] of positions: what a tap sees lies at the same
-//! distance from each of them.
+//! One copy of the source serves all taps, or none where it is read in place. For that the pixels of a batch,
+//! and zeros between rows and between images, are seen as one [`line`] of positions: what a tap sees lies at
+//! the same distance from each of them.
 
 mod axis;
 mod correlate;
@@ -106,8 +106,8 @@ fn agrees(tiles: &mut dyn Tiles) -> bool {
     let steps = Steps::new((0..STEPS).map(|step| [step * DEPTH, step * ROWS]));
     [Shape::Square, Shape::Tall].into_iter().all(|shape| {
         let [mut expected, mut found] = [[[1.0; LANES]; SUMS * ROWS]; 2];
-        // Twice, for the first time the tiles are clear.
-        for write in [Write::Overwrite, Write::Add] {
+        // Overwritten last, when the tiles are not clear any more.
+        for write in [Write::Add, Write::Overwrite] {
             let sums = |rows| Sums { rows, firsts: from_fn(|tile| tile * ROWS), pitch: 1, write };
             Model { depth: DEPTH }.product(shape, &steps, &operands, sums(&mut expected));
             tiles.product(shape, &steps, &operands, sums(&mut found));

@@ -21,7 +21,7 @@ pub enum Isa {
     /// The same and AMX-TILE and AMX-BF16, which multiply tiles of `bf16`, on Linux 5.16 or later.
     ///
     /// They are there if the system lets this process use them, which is asked for once, and if they
-    /// then compute a small product right. Their sums take subnormal numbers as zero, and add up 32
+    /// then compute a small product right. Their sums take subnormal numbers as zero, and add up to 32
     /// products at a time, those at even positions and those at odd ones apart.
     Amx,
     /// The same in software, on any processor.

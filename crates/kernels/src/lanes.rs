@@ -71,8 +71,6 @@ pub trait Lanes: Copy {
     /// Loads pairs, which only [`Lanes::dot`] may touch.
     fn load_pairs(from: &[[bf16; 2]; LANES]) -> Self;
     fn splat_pair(pair: &[bf16; 2]) -> Self;
-    /// Loads fewer than sixteen pairs, and zeros for the others.
-    fn load_pairs_short(from: &[[bf16; 2]]) -> Self;
     fn store_pairs(self, to: &mut [[bf16; 2]; LANES]);
     /// The values of both, numbers or pairs, in turn: first those of their first halves.
     fn interleave(self, other: Self) -> [Self; 2];

@@ -2,7 +2,8 @@
 //! layers, forward and backward, and the update of gradient descent, on the CPU, multithreaded and
 //! vectorised.
 //!
-//! Images are (batch, height, width, channels), contiguous, of `f32`, [`bf16`] or [`f16`]: see [`Element`].
+//! Images are (batch, height, width, channels), contiguous, of `f32`, [`bf16`] or [`struct@f16`]:
+//! see [`Element`].
 //! Nothing here knows a tensor library; a slice goes in, a slice comes out. The forward passes
 //! overwrite their output. The backward passes *add* to the gradients that they are given, as
 //! automatic differentiation wants it; where that costs time, [`Write`] makes them overwrite.
@@ -32,7 +33,8 @@
 //!   shift of batch normalisation, are always `f32`.
 //! - **Fast**: AVX-512 or AVX2 is chosen at run time, see [`Isa`]. Convolution keeps tiles of sums in
 //!   registers and reads the images where they lie: nothing is unrolled into columns, and products
-//!   with padding are never computed. In `bf16` it multiplies tiles with AMX, or pairs with AVX512-BF16,
+//!   with padding are never computed. In `bf16` it multiplies pairs with AVX512-BF16, or tiles with AMX,
+//!   for which images are copied with zeros around them that are multiplied, too,
 //!   if the processor has it. Where it pays, which it does not beside AMX, 3x3 with stride 1 goes through
 //!   Winograd's minimal filtering F(4x4, 3x3), with a quarter of the products. `examples/speed.rs`
 //!   measures all operators.

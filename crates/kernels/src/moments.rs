@@ -103,7 +103,8 @@ impl<E: Stored> Kernel for Moments<'_, E> {
 /// How many of a chunk's rows have the middle as their mean: a quarter, and not fewer than eight.
 ///
 /// By Cauchy's inequality the squared distance between the mean of `k` of `n` numbers and that of all is
-/// at most `n / k` variances. It is this distance alone that costs precision: here two bits, at worst.
+/// at most `n / k` variances. It is this distance alone that costs precision: here little more than two bits, at
+/// worst.
 fn middle_rows(rows: usize) -> usize {
     rows.div_ceil(4).max(8).min(rows)
 }

@@ -41,7 +41,7 @@ pub fn backward<E: Dtype, D: Backend<E>>(
 }
 
 impl StepOutcome {
-    /// Whether all of these gradients are finite: one vote for an update, whatever the number of its
+    /// Whether all of these gradients are finite: one vote for all of them, whatever the number of
     /// passes and parameters.
     pub fn of<'a, D: Device<f32>>(gradients: impl IntoIterator<Item = &'a Vector<f32, D>>) -> Self {
         let finite = |gradient: &Vector<f32, D>| gradient.as_vec().iter().all(|x| x.is_finite());

@@ -155,11 +155,12 @@ impl LossScaler {
 
     fn fallen(self, settings: ScalerSettings) -> Result<Self, Error> {
         let ScalerSettings { backoff, floor, .. } = settings;
-        if self.scale <= floor {
+        let scale = times(self.scale, backoff).max(floor);
+        // Also where the factor is so near 1 that nothing changes.
+        if scale >= self.scale {
             return Err(Error::Floor { floor });
         }
-        let (scale, overflows) = (times(self.scale, backoff).max(floor), self.overflows + 1);
-        Ok(Self { scale, good_steps: 0, overflows, ..self })
+        Ok(Self { scale, good_steps: 0, overflows: self.overflows + 1, ..self })
     }
 }
 

@@ -104,11 +104,12 @@ impl Time {
 
 /// Of training steps, by docs/speed.md: 1.01 for ResNet-20, 1.37 for ResNet-18 on small images and
 /// 0.83 for ResNet-50 in `F32`; 1.13, 1.75 and about 1.2 in `Bf16`, on a processor that has it. (Minimal
-/// filtering does with fewer operations than are counted.) All of `recipes/mnist.ron` came to 0.74.
+/// filtering does with fewer operations than are counted.) `F16` is computed in `f32`, so its share is
+/// assumed to be the same. All of `recipes/mnist.ron` came to 0.74.
 fn usual_share(precision: Policy) -> f64 {
     match precision {
-        Policy::F32 => 1.0,
-        Policy::Bf16 | Policy::F16 => 1.3,
+        Policy::F32 | Policy::F16 => 1.0,
+        Policy::Bf16 => 1.3,
     }
 }
 

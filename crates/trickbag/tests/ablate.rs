@@ -164,6 +164,6 @@ fn refuses_before_anything_is_trained() {
     check(&["--set", "tricks=[]"], &["has no tricks"]);
     check(&["--set", "batch_size=2001"], &["batch_size=2001", "2000"]);
     check(&["--seeds", "0"], &["--seeds"]);
-    check(&["--mode", "some"], &["stack, leave-one-out, each"]);
+    check(&["--mode", "some"], &["stack, leave-one-out, each, all"]);
     check(&["--to", "90"], &["--to", "up to 1"]);
 }

@@ -12,7 +12,7 @@ use super::axis::{Axis, Tap, Walk};
 use super::frame::{Frame, TALLEST};
 use super::line::{Line, Stretch};
 use super::pack::{Channels, pack};
-use super::tiles::{Aligned, DEPTH, Operands, ROWS, Row, SUMS, Shape, Steps, Sums, Tiles};
+use super::tiles::{Aligned, DEPTH, Operands, ROWS, Row, Shape, Steps, Sums, Tiles};
 use super::tiles_of;
 use crate::band::{self, Band};
 use crate::direction::Direction;
@@ -115,6 +115,7 @@ impl Correlation {
         let parts = parts.into_par_iter().map(|(band, part)| {
             let stretch = &self.line.stretch(band);
             FRAME.with_borrow_mut(|frame| {
+                // The operands were `bf16`, so the destination is.
                 let Some(destination) = E::as_bf16_mut(part) else { return };
                 let (source, in_place) = match self.in_place(stretch, source) {
                     Some(source) => (source, true),
@@ -202,6 +203,7 @@ impl Kernel for Work<'_> {
         let block_rows = self.panels.len() / blocks;
         let mut first_row = 0;
         for phase in &correlation.phases {
+            // No instruction set is chosen without its tiles.
             let Some(mut tiles) = tiles_of(correlation.isa, phase.depth) else { return };
             let steps = self.steps(phase);
             let rows = phase.kernel.len() * correlation.frame.depth / 2;
@@ -309,5 +311,3 @@ impl Work<'_> {
         }
     }
 }
-
-const _: () = assert!(SUMS * ROWS == TALLEST);

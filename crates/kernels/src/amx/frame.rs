@@ -29,7 +29,7 @@ impl Frame {
         let [rows_before, rows_after] = rows.reach();
         let [before, after] = columns.reach();
         let row = columns.pitch * columns.unit;
-        let (before, after) = (rows_before * row + before, rows_after * row + after + 1);
+        let (before, after) = (rows_before * row + before, rows_after * row + after);
         Self { depth, row, before, after, rows_before, rows_after }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Stretch<'a> {
 }
 
 /// Destinations that follow each other on the line.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Segment {
     pub(super) positions: Range<usize>,
     /// The first one's pixel in the band.

@@ -82,10 +82,13 @@ fn tiles_compute_what_vectors_do_on_the_shapes_of_residual_networks() {
         // Some outputs see padding only, or all do.
         (image(2, 3, 3, 25), 7, one.padding(2), 1),
         (image(2, 1, 1, 23), 4, one.padding(2).stride(5), 1),
-        // More steps than are gathered at once, and more pixels.
+        // Many steps, and many positions.
         (image(1, 3, 3, 1030), 17, three, 1),
         (image(8, 33, 33, 8), 4, Window::square(5).padding(2), 1),
-        // Pixels that are copied apart, and odd channels in groups.
+        // More positions than a chunk has.
+        (image(3, 32, 32, 40), 64, three, 1),
+        (image(32, 33, 33, 8), 16, three, 1),
+        // Many channels. Those in groups are left to vectors.
         (image(2, 3, 3, 512), 144, one, 1),
         (image(2, 3, 3, 508), 4, three, 4),
         (image(5, 6, 6, 51), 57, three.stride(2), 3),

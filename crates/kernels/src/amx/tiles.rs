@@ -121,16 +121,17 @@ impl Steps {
         operands: &Operands<'_>,
         sums: &Sums<'_>,
     ) {
-        let last = (ROWS - 1) * sums.pitch;
-        assert!(sums.firsts.iter().all(|first| first + last < sums.rows.len()));
+        let last = (ROWS - 1).saturating_mul(sums.pitch);
+        assert!(sums.firsts.iter().all(|first| first.saturating_add(last) < sums.rows.len()));
         if self.offsets.is_empty() {
             return;
         }
         let Operands { left, pitch, firsts, right } = operands;
         let [height, width] = shape.size();
-        let last = self.reach[0] + (ROWS - 1) * pitch + depth;
-        assert!(firsts[..height].iter().all(|first| first + last <= left.len()));
-        let rows = self.reach[1] + depth / 2;
+        let last =
+            (ROWS - 1).saturating_mul(*pitch).saturating_add(self.reach[0]).saturating_add(depth);
+        assert!(firsts[..height].iter().all(|first| first.saturating_add(last) <= left.len()));
+        let rows = self.reach[1].saturating_add(depth / 2);
         assert!(right[..width].iter().all(|right| rows <= right.len()));
     }
 }

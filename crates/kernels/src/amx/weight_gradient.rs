@@ -30,7 +30,7 @@ const TASKS: usize = 16;
 /// beside what is read. Otherwise tasks share the weight.
 const MIN_BANDS: usize = 4;
 
-/// How many numbers may be read for each sum, which is written, read and added up.
+/// At least so many numbers are read for each sum of a band, which is written, read and added up.
 const READ_FOR_SUM: usize = 4;
 
 /// Numbers of transposed sources and gradients that should stay in a core's second-level cache.
@@ -410,6 +410,7 @@ impl AddProducts<'_> {
     fn run(self) {
         let Self { chunk, ordered, part, sums: to } = self;
         let Pass { isa, taps, .. } = chunk.pass;
+        // No instruction set is chosen without its tiles.
         let Some(mut tiles) = tiles_of(*isa, DEPTH) else { return };
         let left = filled(&ordered.source, chunk.sources * chunk.source_len());
         let (channels, blocks) = (part.rows(), part.blocks.len());
@@ -430,7 +431,7 @@ impl AddProducts<'_> {
                     let (channel, tap) = rows[tile.min(rows.len() - 1)];
                     let Tap { source, shift } = taps[tap];
                     let row = source * chunk.channels + part.channels.start + channel;
-                    row * chunk.pitch + chunk.before.wrapping_add_signed(shift)
+                    row * chunk.pitch + (chunk.before as isize + shift) as usize
                 });
                 let operands = Operands { left, pitch: chunk.pitch, firsts, right };
                 let sums = Sums {

@@ -114,7 +114,9 @@ impl Lanes for Avx2 {
     fn load_f16(from: &[f16; LANES]) -> Self {
         let from = from.as_ptr().cast::<__m128i>();
         // SAFETY: as the module says; the reference is valid for reading twice eight numbers.
-        Self([0, 1].map(|half| unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.add(half))) }))
+        Self(unsafe {
+            [_mm256_cvtph_ps(_mm_loadu_si128(from)), _mm256_cvtph_ps(_mm_loadu_si128(from.add(1)))]
+        })
     }
 
     #[inline(always)]
@@ -150,11 +152,6 @@ impl Lanes for Avx2 {
             _mm256_castsi256_ps(_mm256_set1_epi32(pair))
         };
         Self([pairs; 2])
-    }
-
-    #[inline(always)]
-    fn load_pairs_short(from: &[[bf16; 2]]) -> Self {
-        Self::load_pairs(&first_lanes(from))
     }
 
     #[inline(always)]

@@ -234,12 +234,6 @@ impl<D: Dot> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
-    fn load_pairs_short(from: &[[bf16; 2]]) -> Self {
-        // SAFETY: as the module says; the mask has bits for pairs of the slice only.
-        Self::new(unsafe { _mm512_maskz_loadu_ps(short(from), from.as_ptr().cast()) })
-    }
-
-    #[inline(always)]
     fn store_pairs(self, to: &mut [[bf16; 2]; LANES]) {
         // SAFETY: as the module says; the reference is valid for writing sixteen pairs.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr().cast(), self.0) }

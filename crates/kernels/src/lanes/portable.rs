@@ -84,11 +84,6 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn load_pairs_short(from: &[[bf16; 2]]) -> Self {
-        Self::load_pairs(&first_lanes(from))
-    }
-
-    #[inline(always)]
     fn store_pairs(self, to: &mut [[bf16; 2]; LANES]) {
         let [first, second] = [0, 16]
             .map(|shift| self.0.map(|pair| bf16::from_bits((pair.to_bits() >> shift) as u16)));

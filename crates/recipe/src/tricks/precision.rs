@@ -39,8 +39,8 @@ pub(super) const CARD: Card = Card {
     measured: "Accuracy, ResNet-50 on ImageNet in FP16, about: 76.03 to 76.21 at batch 1024 (Bag \
                of Tricks, 3.2). Speed, two cores with AVX512-BF16: a step of ResNet-20 130.8 to \
                117.5 ms, of ResNet-18 658 to 515 ms (Trickbag, docs/speed.md).",
-    hurts: "Where the processor has no instructions for bf16, the same work is done in f32 with \
-            roundings between: no faster. Bf16 keeps eight binary digits; a network that depends \
+    hurts: "Where the processor has no instructions for bf16, and always in F16, the same work is \
+            done in f32 with roundings between: no faster. Bf16 keeps eight binary digits; a network that depends \
             on small differences trains worse.",
     changes: &["precision"],
 };

@@ -37,6 +37,8 @@ pub(crate) enum Mode {
     LeaveOneOut,
     /// None of the tricks, and each of them alone.
     Each,
+    /// None of the tricks, and all of them together.
+    All,
 }
 
 impl fmt::Display for Mode {
@@ -45,6 +47,7 @@ impl fmt::Display for Mode {
             Self::Stack => "stack",
             Self::LeaveOneOut => "leave-one-out",
             Self::Each => "each",
+            Self::All => "all",
         })
     }
 }

@@ -50,16 +50,19 @@ pub(crate) fn cuts(mode: Mode, axis: &[&'static str]) -> Vec<Cut> {
     let baseline = Cut::new("baseline", axis.to_vec());
     let others = |kept: &str| axis.iter().copied().filter(|name| *name != kept).collect();
     let added = |name: &str| format!("+ {name}");
-    let mut cuts = vec![match mode {
-        Mode::Stack | Mode::Each => baseline,
+    let first = match mode {
         Mode::LeaveOneOut => Cut::new("full recipe", vec![]),
-    }];
-    cuts.extend(axis.iter().enumerate().map(|(place, name)| match mode {
+        Mode::Stack | Mode::Each | Mode::All => baseline,
+    };
+    if mode == Mode::All {
+        return vec![first, Cut::new("+ all of them", vec![])];
+    }
+    let cut = |(place, name): (usize, &&'static str)| match mode {
         Mode::Stack => Cut::new(added(name), axis[place + 1..].to_vec()),
         Mode::LeaveOneOut => Cut::new(format!("without {name}"), vec![name]),
-        Mode::Each => Cut::new(added(name), others(name)),
-    }));
-    cuts
+        Mode::Each | Mode::All => Cut::new(added(name), others(name)),
+    };
+    std::iter::once(first).chain(axis.iter().enumerate().map(cut)).collect()
 }
 
 /// The recipe's seed and those after it.
@@ -117,6 +120,10 @@ baseline:
 + Warmup: Warmup
 + LabelSmoothing: LabelSmoothing";
         assert_eq!(kept(Mode::Each, &[]), each);
+        let all = "\
+baseline: ZeroGamma
++ all of them: Warmup LabelSmoothing ZeroGamma";
+        assert_eq!(kept(Mode::All, &["Warmup", "LabelSmoothing"]), all);
         let two = "\
 baseline: Warmup
 + ZeroGamma: Warmup ZeroGamma
