@@ -43,6 +43,7 @@ const CHUNK: [usize; 2] = [384, 2048];
 const ORDERED_GROUPS: usize = 4;
 
 thread_local! {
+    /// Room that is in the cache when the next band needs it.
     static ORDERED: RefCell<Ordered> = RefCell::default();
 }
 
@@ -95,6 +96,7 @@ pub(crate) fn weight_gradient<E: Element>(
     Some(())
 }
 
+/// The taps of all positions.
 fn taps(line: &Line, kernel: [usize; 2]) -> Vec<Tap> {
     let [rows, columns] = &line.axes;
     let mut taps: Vec<_> = Vec::new();
