@@ -125,15 +125,11 @@ impl Tiles for Processor {
         let row = operands.pitch * size_of::<bf16>();
         let sums_row = sums.pitch * ROW_BYTES;
         let add = usize::from(sums.write == Write::Add);
-        // SAFETY: the tiles are configured on this thread, or there would be no `self`, and `check` has
-        // found that each step's operands lie within the slices: sixteen rows of `depth` numbers, a
-        // `row` of bytes apart, from each pointer to the left that the shape has, and half as many rows
-        // of 64 bytes from each to the right. It has also found that sixteen rows of sums, a `sums_row`
-        // of bytes apart, lie in their slice from each pointer on. The labels are local, the stack is left
-        // alone, and all registers that change are named.
-        unsafe {
-            match shape {
-                Shape::Square => asm!(
+        // All steps of a product: the tiles of sums are cleared or loaded, each step's instructions follow, and the
+        // tiles are stored.
+        macro_rules! multiply {
+            ($($step:literal),* $(,)?) => {
+                asm!(
                     "tilezero tmm0",
                     "tilezero tmm1",
                     "tilezero tmm2",
@@ -153,22 +149,7 @@ impl Tiles for Processor {
                     "jz 3f",
                     "mov {to_left}, [{steps}]",
                     "mov {to_right}, [{steps} + 8]",
-                    "mov {at}, [{pointers} + 0]",
-                    "add {at}, {to_left}",
-                    "tileloadd tmm4, [{at} + {row}*1]",
-                    "mov {at}, [{pointers} + 32]",
-                    "add {at}, {to_right}",
-                    "tileloadd tmm6, [{at} + {whole}*1]",
-                    "tdpbf16ps tmm0, tmm4, tmm6",
-                    "mov {at}, [{pointers} + 40]",
-                    "add {at}, {to_right}",
-                    "tileloadd tmm7, [{at} + {whole}*1]",
-                    "tdpbf16ps tmm1, tmm4, tmm7",
-                    "mov {at}, [{pointers} + 8]",
-                    "add {at}, {to_left}",
-                    "tileloadd tmm5, [{at} + {row}*1]",
-                    "tdpbf16ps tmm2, tmm5, tmm6",
-                    "tdpbf16ps tmm3, tmm5, tmm7",
+                    $($step,)*
                     "add {steps}, 16",
                     "dec {count}",
                     "jmp 2b",
@@ -194,27 +175,36 @@ impl Tiles for Processor {
                     out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
+                )
+            };
+        }
+        // SAFETY: the tiles are configured on this thread, or there would be no `self`, and `check` has
+        // found that each step's operands lie within the slices: sixteen rows of `depth` numbers, a
+        // `row` of bytes apart, from each pointer to the left that the shape has, and half as many rows
+        // of 64 bytes from each to the right. It has also found that sixteen rows of sums, a `sums_row`
+        // of bytes apart, lie in their slice from each pointer on. The labels are local, the stack is left
+        // alone, and all registers that change are named.
+        unsafe {
+            match shape {
+                Shape::Square => multiply!(
+                    "mov {at}, [{pointers} + 0]",
+                    "add {at}, {to_left}",
+                    "tileloadd tmm4, [{at} + {row}*1]",
+                    "mov {at}, [{pointers} + 32]",
+                    "add {at}, {to_right}",
+                    "tileloadd tmm6, [{at} + {whole}*1]",
+                    "tdpbf16ps tmm0, tmm4, tmm6",
+                    "mov {at}, [{pointers} + 40]",
+                    "add {at}, {to_right}",
+                    "tileloadd tmm7, [{at} + {whole}*1]",
+                    "tdpbf16ps tmm1, tmm4, tmm7",
+                    "mov {at}, [{pointers} + 8]",
+                    "add {at}, {to_left}",
+                    "tileloadd tmm5, [{at} + {row}*1]",
+                    "tdpbf16ps tmm2, tmm5, tmm6",
+                    "tdpbf16ps tmm3, tmm5, tmm7",
                 ),
-                Shape::Tall => asm!(
-                    "tilezero tmm0",
-                    "tilezero tmm1",
-                    "tilezero tmm2",
-                    "tilezero tmm3",
-                    "test {add}, {add}",
-                    "jz 2f",
-                    "mov {at}, [{pointers} + 48]",
-                    "tileloadd tmm0, [{at} + {sums_row}*1]",
-                    "mov {at}, [{pointers} + 56]",
-                    "tileloadd tmm1, [{at} + {sums_row}*1]",
-                    "mov {at}, [{pointers} + 64]",
-                    "tileloadd tmm2, [{at} + {sums_row}*1]",
-                    "mov {at}, [{pointers} + 72]",
-                    "tileloadd tmm3, [{at} + {sums_row}*1]",
-                    "2:",
-                    "test {count}, {count}",
-                    "jz 3f",
-                    "mov {to_left}, [{steps}]",
-                    "mov {to_right}, [{steps} + 8]",
+                Shape::Tall => multiply!(
                     "mov {at}, [{pointers} + 32]",
                     "add {at}, {to_right}",
                     "tileloadd tmm6, [{at} + {whole}*1]",
@@ -234,31 +224,6 @@ impl Tiles for Processor {
                     "add {at}, {to_left}",
                     "tileloadd tmm5, [{at} + {row}*1]",
                     "tdpbf16ps tmm3, tmm5, tmm6",
-                    "add {steps}, 16",
-                    "dec {count}",
-                    "jmp 2b",
-                    "3:",
-                    "mov {at}, [{pointers} + 48]",
-                    "tilestored [{at} + {sums_row}*1], tmm0",
-                    "mov {at}, [{pointers} + 56]",
-                    "tilestored [{at} + {sums_row}*1], tmm1",
-                    "mov {at}, [{pointers} + 64]",
-                    "tilestored [{at} + {sums_row}*1], tmm2",
-                    "mov {at}, [{pointers} + 72]",
-                    "tilestored [{at} + {sums_row}*1], tmm3",
-                    count = inout(reg) steps.offsets().len() => _,
-                    steps = inout(reg) steps.offsets().as_ptr() => _,
-                    pointers = in(reg) ptr::from_ref(&pointers),
-                    to_left = out(reg) _,
-                    to_right = out(reg) _,
-                    at = out(reg) _,
-                    row = in(reg) row,
-                    whole = in(reg) ROW_BYTES,
-                    sums_row = in(reg) sums_row,
-                    add = in(reg) add,
-                    out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                    out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                    options(nostack),
                 ),
             }
         }
