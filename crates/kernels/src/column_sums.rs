@@ -1,95 +1,71 @@
-//! Sums down the columns of a matrix.
-
-use std::ops::Range;
+//! Sums of each channel over pixels.
 
 use crate::lanes::{LANES, Lanes};
+use crate::vectors::row_len;
 
 /// Rows that are summed pairwise before they reach the running sums: it rounds less, and the running
 /// sums wait for fewer additions.
-const PAIRED: usize = 8;
-
-/// Numbers of the rows that all columns visit before the next ones: enough that the running sums are
-/// seldom loaded and stored, few enough that memory is read almost in order.
-const TILE_LEN: usize = 512;
+pub(crate) const PAIRED: usize = 8;
 
 /// What is summed.
 pub(crate) trait Terms<const N: usize> {
     /// What the terms of sixteen columns share.
     type Shared<L: Lanes>: Copy;
 
-    fn shared<L: Lanes>(&self, column: usize) -> Self::Shared<L>;
-    /// The terms of sixteen columns, which begin at this number of the matrix. A method and no closure,
-    /// because it must be `#[inline(always)]`, see [`Lanes`].
-    fn term<L: Lanes>(&self, shared: Self::Shared<L>, at: usize) -> [L; N];
+    /// Of a block of sixteen columns.
+    fn shared<L: Lanes>(&self, block: usize) -> Self::Shared<L>;
+    /// The terms of a vector of the pixels. A method and no closure, because it must be
+    /// `#[inline(always)]`, see [`Lanes`].
+    fn term<L: Lanes>(&self, shared: Self::Shared<L>, vector: usize) -> [L; N];
 }
 
-/// For each block of sixteen columns, the sums of the terms of all rows.
+/// For each channel, the sums of the terms of `len` numbers, which are whole pixels.
 #[inline(always)]
 pub(crate) fn column_sums<L: Lanes, const N: usize>(
-    rows: usize,
-    columns: usize,
+    len: usize,
+    channels: usize,
     terms: &impl Terms<N>,
-) -> Vec<[[f32; LANES]; N]> {
-    let mut sums = vec![[[0.0; LANES]; N]; columns.div_ceil(LANES)];
-    let tile = (TILE_LEN / columns).max(1).next_multiple_of(PAIRED);
-    for first in (0..rows).step_by(tile) {
-        let rows = first..rows.min(first + tile);
+) -> [Vec<f32>; N] {
+    let blocks = row_len(channels) / LANES;
+    let mut sums = vec![[[0.0; LANES]; N]; blocks];
+    let vectors = len / LANES;
+    let paired = vectors - vectors % (PAIRED * blocks);
+    for first in (0..paired).step_by(PAIRED * blocks) {
         for (block, sums) in sums.iter_mut().enumerate() {
-            Column { terms, columns, first: block * LANES }.add::<L, N>(rows.clone(), sums);
+            let shared = terms.shared::<L>(block);
+            let halves = [
+                half(terms, shared, first + block, blocks),
+                half(terms, shared, first + block + blocks, blocks),
+            ];
+            add(sums, sum(halves[0], halves[1]));
         }
     }
-    sums
+    let mut block = 0;
+    for vector in paired..vectors {
+        add(&mut sums[block], terms.term(terms.shared::<L>(block), vector));
+        block = (block + 1) % blocks;
+    }
+    if !len.is_multiple_of(LANES) {
+        let mut last = [[0.0; LANES]; N];
+        add(&mut last, terms.term(terms.shared::<L>(block), vectors));
+        for (sums, last) in sums[block].iter_mut().zip(last) {
+            sums.iter_mut().zip(last).take(len % LANES).for_each(|(sum, last)| *sum += last);
+        }
+    }
+    std::array::from_fn(|nth| by_channel(&sums, nth, channels))
 }
 
-/// Sixteen columns of the matrix.
-struct Column<'a, T> {
-    terms: &'a T,
-    columns: usize,
+/// The sum of the terms of every second row of eight, which are `blocks` vectors each.
+#[inline(always)]
+fn half<L: Lanes, const N: usize, T: Terms<N>>(
+    terms: &T,
+    shared: T::Shared<L>,
     first: usize,
-}
-
-impl<T> Column<'_, T> {
-    /// Adds the terms of these rows to the sums.
-    #[inline(always)]
-    fn add<L: Lanes, const N: usize>(&self, rows: Range<usize>, sums: &mut [[f32; LANES]; N])
-    where
-        T: Terms<N>,
-    {
-        let shared = self.terms.shared(self.first);
-        let mut totals = [L::splat(0.0); N];
-        for (total, sum) in totals.iter_mut().zip(&*sums) {
-            *total = L::load(sum);
-        }
-        let paired = rows.end - rows.len() % PAIRED;
-        for row in (rows.start..paired).step_by(PAIRED) {
-            let halves = [self.half(shared, row), self.half(shared, row + 1)];
-            totals = sum(totals, sum(halves[0], halves[1]));
-        }
-        for row in paired..rows.end {
-            totals = sum(totals, self.term(shared, row));
-        }
-        for (sum, total) in sums.iter_mut().zip(totals) {
-            total.store(sum);
-        }
-    }
-
-    /// The sum of the terms of every second row of eight.
-    #[inline(always)]
-    fn half<L: Lanes, const N: usize>(&self, shared: T::Shared<L>, row: usize) -> [L; N]
-    where
-        T: Terms<N>,
-    {
-        let near = sum(self.term(shared, row), self.term(shared, row + 4));
-        sum(near, sum(self.term(shared, row + 2), self.term(shared, row + 6)))
-    }
-
-    #[inline(always)]
-    fn term<L: Lanes, const N: usize>(&self, shared: T::Shared<L>, row: usize) -> [L; N]
-    where
-        T: Terms<N>,
-    {
-        self.terms.term(shared, row * self.columns + self.first)
-    }
+    blocks: usize,
+) -> [L; N] {
+    let near = sum(terms.term(shared, first), terms.term(shared, first + 4 * blocks));
+    let far = sum(terms.term(shared, first + 2 * blocks), terms.term(shared, first + 6 * blocks));
+    sum(near, far)
 }
 
 #[inline(always)]
@@ -98,4 +74,22 @@ fn sum<L: Lanes, const N: usize>(mut a: [L; N], b: [L; N]) -> [L; N] {
         *a = a.add(b);
     }
     a
+}
+
+#[inline(always)]
+fn add<L: Lanes, const N: usize>(sums: &mut [[f32; LANES]; N], terms: [L; N]) {
+    for (sums, terms) in sums.iter_mut().zip(terms) {
+        L::load(sums).add(terms).store(sums);
+    }
+}
+
+/// Adds up the columns of each channel.
+fn by_channel<const N: usize>(sums: &[[[f32; LANES]; N]], nth: usize, channels: usize) -> Vec<f32> {
+    let columns: Vec<_> = sums.iter().flat_map(|sums| sums[nth]).collect();
+    let mut pixels = columns.chunks_exact(channels);
+    let mut totals = pixels.next().unwrap_or_default().to_vec();
+    for pixel in pixels {
+        totals.iter_mut().zip(pixel).for_each(|(total, sum)| *total += sum);
+    }
+    totals
 }

@@ -24,9 +24,10 @@ pub fn convert<A: Element, B: Element>(from: &[A]) -> Vec<B> {
     })
 }
 
-struct Convert<'a, A, B> {
-    from: &'a [A],
-    to: &'a mut [B],
+/// Converts as many numbers as there is room for.
+pub(crate) struct Convert<'a, A, B> {
+    pub(crate) from: &'a [A],
+    pub(crate) to: &'a mut [B],
 }
 
 impl<A: Stored, B: Stored> Kernel for Convert<'_, A, B> {

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::column_sums::{Terms, column_sums};
 use crate::error::check_lengths;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::vectors::Vectors;
 use crate::{Element, Error, ImageShape, Isa};
 
 /// Overwrites `y` (batch x channels) with the average of each image's pixels.
@@ -54,11 +55,9 @@ impl<E: Element> Kernel for Average<'_, E> {
     fn run<L: Lanes>(self) {
         let channels = self.average.len();
         let pixels = self.image.len() / channels;
-        let sums = column_sums::<L, 1>(pixels, channels, &self);
-        for (averages, [sums]) in self.average.chunks_mut(LANES).zip(sums) {
-            let sums = averages.iter_mut().zip(sums);
-            sums.for_each(|(average, sum)| *average = E::from_f32(sum / pixels as f32));
-        }
+        let [sums] = column_sums::<L, 1>(self.image.len(), channels, &self);
+        let averages = self.average.iter_mut().zip(sums);
+        averages.for_each(|(average, sum)| *average = E::from_f32(sum / pixels as f32));
     }
 }
 
@@ -69,8 +68,8 @@ impl<E: Element> Terms<1> for Average<'_, E> {
     fn shared<L: Lanes>(&self, _: usize) {}
 
     #[inline(always)]
-    fn term<L: Lanes>(&self, (): (), at: usize) -> [L; 1] {
-        [L::load_padded(&self.image[at..])]
+    fn term<L: Lanes>(&self, (): (), vector: usize) -> [L; 1] {
+        [Vectors::new(self.image).load(vector)]
     }
 }
 

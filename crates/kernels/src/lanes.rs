@@ -28,12 +28,12 @@ pub trait Lanes: Copy {
 
     fn splat(value: f32) -> Self;
     fn load(from: &[f32; LANES]) -> Self;
-    /// Asks for the first number's cache line, which is to be written soon.
+    /// Asks for the cache line of a number that is to be read soon, which need not exist.
     #[inline(always)]
-    fn expect_write<T>(_to: &[T]) {}
-    /// Asks for the first number's cache line, which is to be read later.
+    fn expect_read<T>(_numbers: &[T], _at: usize) {}
+    /// Asks for the cache line of a number that is to be written soon, which need not exist.
     #[inline(always)]
-    fn expect_read<T>(_from: &[T]) {}
+    fn expect_write<T>(_numbers: &[T], _at: usize) {}
     /// Loads fewer than sixteen numbers, and zeros for the others.
     fn load_short(from: &[f32]) -> Self;
     fn store(self, to: &mut [f32; LANES]);

@@ -67,6 +67,8 @@ mod plan;
 mod pool;
 mod sgd;
 mod stencil;
+mod totals;
+mod vectors;
 mod weight_gradient;
 mod weight_tiles;
 mod window;

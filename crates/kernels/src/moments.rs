@@ -1,40 +1,34 @@
 //! Mean and variance of channels, chunk by chunk.
 
-use crate::column_sums::{Terms, column_sums};
+use crate::column_sums::{PAIRED, Terms, column_sums};
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::vectors::{Vectors, repeated};
 use crate::{BatchStats, Isa};
 
-/// The first and second moments of each channel of some pixels.
+/// The first and second moments of each channel of some pixels, about a point that is near the mean.
 pub(crate) struct ChunkMoments {
     pixels: f64,
-    blocks: Vec<BlockMoments>,
-}
-
-/// Sixteen channels' moments about a point that is near the mean.
-struct BlockMoments {
-    middle: [f32; LANES],
-    /// The sum of the distances to the middle.
-    sum: [f32; LANES],
-    /// The sum of their squares.
-    squares: [f32; LANES],
+    middle: Vec<f32>,
+    /// The sums of the distances to the middle.
+    sum: Vec<f32>,
+    /// The sums of their squares.
+    squares: Vec<f32>,
 }
 
 impl ChunkMoments {
     /// The moments of `x` (pixels x channels).
     pub(crate) fn new<E: Stored>(isa: Isa, x: &[E], channels: usize) -> Self {
-        Self { pixels: (x.len() / channels) as f64, blocks: isa.run(Moments { x, channels }) }
+        isa.run(Moments { x, channels })
     }
 }
 
 impl BatchStats {
     /// The statistics of one or more chunks together, joined in f64 and in their order.
     pub(crate) fn join(chunks: &[ChunkMoments], channels: usize) -> Self {
-        let mean = mean(chunks, channels.div_ceil(LANES));
+        let mean = mean(chunks, channels);
         let var = variance(chunks, &mean);
-        let narrow = |wide: Vec<[f64; LANES]>| {
-            wide.into_iter().flatten().take(channels).map(|value| value as f32).collect()
-        };
+        let narrow = |wide: Vec<f64>| wide.into_iter().map(|value| value as f32).collect();
         Self { mean: narrow(mean), var: narrow(var) }
     }
 }
@@ -43,31 +37,28 @@ fn count(chunks: &[ChunkMoments]) -> f64 {
     chunks.iter().map(|chunk| chunk.pixels).sum()
 }
 
-fn mean(chunks: &[ChunkMoments], blocks: usize) -> Vec<[f64; LANES]> {
-    let (count, mut means) = (count(chunks), vec![[0.0; LANES]; blocks]);
-    for chunk in chunks {
-        for (mean, BlockMoments { middle, sum, .. }) in means.iter_mut().zip(&chunk.blocks) {
-            for i in 0..LANES {
-                mean[i] += (f64::from(middle[i]) * chunk.pixels + f64::from(sum[i])) / count;
-            }
+fn mean(chunks: &[ChunkMoments], channels: usize) -> Vec<f64> {
+    let (count, mut means) = (count(chunks), vec![0.0; channels]);
+    for ChunkMoments { pixels, middle, sum, .. } in chunks {
+        for ((mean, &middle), &sum) in means.iter_mut().zip(middle).zip(sum) {
+            *mean += (f64::from(middle) * pixels + f64::from(sum)) / count;
         }
     }
     means
 }
 
-fn variance(chunks: &[ChunkMoments], means: &[[f64; LANES]]) -> Vec<[f64; LANES]> {
-    let (count, mut vars) = (count(chunks), vec![[0.0; LANES]; means.len()]);
-    for chunk in chunks {
-        for ((var, mean), block) in vars.iter_mut().zip(means).zip(&chunk.blocks) {
-            for i in 0..LANES {
-                // The sum of squares moves from the middle to the mean.
-                let shift = f64::from(block.middle[i]) - mean[i];
-                let moved = shift * (2.0 * f64::from(block.sum[i]) + shift * chunk.pixels);
-                var[i] += (f64::from(block.squares[i]) + moved) / count;
-            }
+fn variance(chunks: &[ChunkMoments], means: &[f64]) -> Vec<f64> {
+    let (count, mut vars) = (count(chunks), vec![0.0; means.len()]);
+    for ChunkMoments { pixels, middle, sum, squares } in chunks {
+        let moments = middle.iter().zip(sum).zip(squares);
+        for ((var, mean), ((&middle, &sum), &squares)) in vars.iter_mut().zip(means).zip(moments) {
+            // The sum of squares moves from the middle to the mean.
+            let shift = f64::from(middle) - mean;
+            let moved = shift * (2.0 * f64::from(sum) + shift * pixels);
+            *var += (f64::from(squares) + moved) / count;
         }
     }
-    vars.as_flattened_mut().iter_mut().filter(|var| **var < 0.0).for_each(|var| *var = 0.0);
+    vars.iter_mut().filter(|var| **var < 0.0).for_each(|var| *var = 0.0);
     vars
 }
 
@@ -77,27 +68,32 @@ struct Moments<'a, E> {
 }
 
 impl<E: Stored> Kernel for Moments<'_, E> {
-    type Output = Vec<BlockMoments>;
+    type Output = ChunkMoments;
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> Vec<BlockMoments> {
+    fn run<L: Lanes>(self) -> ChunkMoments {
         let Self { x, channels } = self;
         let rows = x.len() / channels;
-        let mut middles = vec![[0.0; LANES]; channels.div_ceil(LANES)];
-        for (block, middle) in middles.iter_mut().enumerate() {
-            L::load_padded(&x[block * LANES..]).store(middle);
+        let mut middle = vec![0.0; channels];
+        for (middle, x) in middle.chunks_mut(LANES).zip(x[..channels].chunks(LANES)) {
+            L::load_padded(x).store_part(middle);
         }
         let first = middle_rows(rows);
-        let distances = Distances { x, middles: &middles };
-        let sums = column_sums::<L, 1>(first, channels, &distances);
-        for (middle, [sum]) in middles.iter_mut().zip(sums) {
-            middle.iter_mut().zip(sum).for_each(|(middle, sum)| *middle += sum / first as f32);
-        }
-        let distances = Distances { x, middles: &middles };
-        let sums = column_sums::<L, 2>(rows, channels, &distances);
-        let moments = middles.into_iter().zip(sums);
-        moments.map(|(middle, [sum, squares])| BlockMoments { middle, sum, squares }).collect()
+        let [sum] = sums::<L, E, 1>(&x[..first * channels], &middle);
+        middle.iter_mut().zip(sum).for_each(|(middle, sum)| *middle += sum / first as f32);
+        let [sum, squares] = sums::<L, E, 2>(x, &middle);
+        ChunkMoments { pixels: rows as f64, middle, sum, squares }
     }
+}
+
+/// The sums of the distances to the middle, alone or with their squares.
+#[inline(always)]
+fn sums<L: Lanes, E: Stored, const N: usize>(x: &[E], middle: &[f32]) -> [Vec<f32>; N]
+where
+    for<'a> Distances<'a, E>: Terms<N>,
+{
+    let distances = Distances { x: Vectors::new(x), middles: &repeated(middle) };
+    column_sums::<L, N>(x.len(), middle.len(), &distances)
 }
 
 /// How many of a chunk's rows have the middle as their mean: a quarter, and not fewer than eight.
@@ -111,19 +107,15 @@ fn middle_rows(rows: usize) -> usize {
 
 /// The distances to the middles, alone or with their squares.
 struct Distances<'a, E> {
-    x: &'a [E],
+    x: Vectors<'a, E>,
     middles: &'a [[f32; LANES]],
 }
 
 impl<E: Stored> Distances<'_, E> {
     #[inline(always)]
-    fn middle<L: Lanes>(&self, column: usize) -> L {
-        L::load(&self.middles[column / LANES])
-    }
-
-    #[inline(always)]
-    fn distance<L: Lanes>(&self, middle: L, at: usize) -> L {
-        L::load_padded(&self.x[at..]).sub(middle)
+    fn distance<L: Lanes>(&self, middle: L, vector: usize) -> L {
+        self.x.expect::<L>(vector + PAIRED * self.middles.len());
+        self.x.load::<L>(vector).sub(middle)
     }
 }
 
@@ -131,13 +123,13 @@ impl<E: Stored> Terms<1> for Distances<'_, E> {
     type Shared<L: Lanes> = L;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self, column: usize) -> L {
-        self.middle(column)
+    fn shared<L: Lanes>(&self, block: usize) -> L {
+        L::load(&self.middles[block])
     }
 
     #[inline(always)]
-    fn term<L: Lanes>(&self, middle: L, at: usize) -> [L; 1] {
-        [self.distance(middle, at)]
+    fn term<L: Lanes>(&self, middle: L, vector: usize) -> [L; 1] {
+        [self.distance(middle, vector)]
     }
 }
 
@@ -145,13 +137,13 @@ impl<E: Stored> Terms<2> for Distances<'_, E> {
     type Shared<L: Lanes> = L;
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self, column: usize) -> L {
-        self.middle(column)
+    fn shared<L: Lanes>(&self, block: usize) -> L {
+        L::load(&self.middles[block])
     }
 
     #[inline(always)]
-    fn term<L: Lanes>(&self, middle: L, at: usize) -> [L; 2] {
-        let distance: L = self.distance(middle, at);
+    fn term<L: Lanes>(&self, middle: L, vector: usize) -> [L; 2] {
+        let distance = self.distance(middle, vector);
         [distance, distance.mul_add(distance, L::splat(0.0))]
     }
 }

@@ -6,13 +6,14 @@ use crate::error::check_lengths;
 use crate::fresh::{chunks, in_parts};
 use crate::moments::ChunkMoments;
 use crate::norm_rows::Normalise;
+use crate::vectors::{repeated, row_len};
 use crate::{Element, Error, Isa};
 
 /// Numbers in a chunk of pixels: few enough to stay in a core's second-level cache.
 const CHUNK_LEN: usize = 32 * 1024;
 
 /// Numbers in a chunk of the output, which is zeroed first: few enough for the first-level cache.
-const OUTPUT_CHUNK_LEN: usize = 2 * 1024;
+const OUTPUT_CHUNK_LEN: usize = 4 * 1024;
 
 /// Pixels in a chunk at least, so that its sums are small beside it.
 const MIN_CHUNK_ROWS: usize = 32;
@@ -92,13 +93,15 @@ pub fn batch_norm<E: Element>(
             ("residual", residual.map_or(x.len(), <[E]>::len), x.len()),
         ],
     )?;
-    let slope = slope(stats, scale, eps);
+    let [mean, slope, shift] = [&stats.mean, &slope(stats, scale, eps), shift].map(repeated);
     let isa = Isa::current();
-    let chunk = (OUTPUT_CHUNK_LEN / channels).max(1) * channels;
+    let row = row_len(channels);
+    let chunk = (OUTPUT_CHUNK_LEN / row).max(1) * row;
     Ok(in_parts(chunks(x.len(), chunk), |i, y| {
         let x = &x[i * chunk..][..y.len()];
         let residual = residual.map(|residual| &residual[i * chunk..][..y.len()]);
-        isa.run(Normalise { x, mean: &stats.mean, slope: &slope, shift, residual, activation, y });
+        let [mean, slope, shift] = [&mean, &slope, &shift].map(Vec::as_slice);
+        isa.run(Normalise { x, mean, slope, shift, residual, activation, y });
     }))
 }
 

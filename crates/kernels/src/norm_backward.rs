@@ -6,6 +6,7 @@ use crate::error::check_lengths;
 use crate::lanes::LANES;
 use crate::norm::{check_rows, chunk_len, inverse_deviation, slope};
 use crate::norm_rows::{Differentiate, Feedback, Gate, GradientSums};
+use crate::vectors::repeated;
 use crate::{Activation, BatchStats, Element, Error, Isa, Write};
 
 /// Whether the statistics were functions of `x`.
@@ -91,12 +92,18 @@ pub fn batch_norm_backward<E: Element>(
         ],
     )?;
     let slope = slope(stats, scale, eps);
+    let repeated_slope = repeated(&slope);
+    let repeated_shift;
     let gate = match (activation, passed) {
         (Activation::Identity, _) => Gate::Open,
         (Activation::Relu, Passed::Output(y)) => Gate::Output(y),
-        (Activation::Relu, Passed::Shift(shift)) => Gate::Again { slope: &slope, shift },
+        (Activation::Relu, Passed::Shift(shift)) => {
+            repeated_shift = repeated(shift);
+            Gate::Again { slope: &repeated_slope, shift: &repeated_shift }
+        }
     };
-    let pass = Pass { isa: Isa::current(), x, mean: &stats.mean, gate };
+    let mean = &repeated(&stats.mean);
+    let pass = Pass { isa: Isa::current(), x, channels, mean, gate };
     let sums = pass.sums(flow.output());
     for (c, &(sum, product)) in sums.iter().enumerate() {
         dshift[c] += sum as f32;
@@ -109,7 +116,7 @@ pub fn batch_norm_backward<E: Element>(
         }
         Statistics::Fixed => None,
     };
-    pass.differentiate(&slope, feedback.as_ref(), flow, dresidual);
+    pass.differentiate(&repeated_slope, feedback.as_ref(), flow, dresidual);
     Ok(())
 }
 
@@ -117,41 +124,48 @@ pub fn batch_norm_backward<E: Element>(
 struct Pass<'a, E> {
     isa: Isa,
     x: &'a [E],
-    mean: &'a [f32],
+    channels: usize,
+    mean: &'a [[f32; LANES]],
     gate: Gate<'a, E>,
 }
 
 impl<E: Element> Pass<'_, E> {
     /// For each channel, the sums of [`GradientSums`].
     fn sums(&self, dy: &[E]) -> Vec<(f64, f64)> {
-        let &Self { isa, mean, gate, .. } = self;
-        let chunk = chunk_len(mean.len());
-        let inputs = self.x.par_chunks(chunk).zip(dy.par_chunks(chunk)).enumerate();
-        let sums = |(i, (x, dy))| isa.run(GradientSums { x, dy, mean, gate: gate.from(i * chunk) });
-        total(inputs.map(sums).collect(), mean.len())
+        let &Self { isa, x, channels, mean, gate } = self;
+        let chunk = chunk_len(channels);
+        let chunks: Vec<_> = x
+            .par_chunks(chunk)
+            .zip(dy.par_chunks(chunk))
+            .enumerate()
+            .map(|(i, (x, dy))| {
+                isa.run(GradientSums { x, dy, channels, mean, gate: gate.from(i * chunk) })
+            })
+            .collect();
+        total(&chunks, channels)
     }
 
     /// Writes the gradients of the input and the residual.
     fn differentiate(
         &self,
-        slope: &[f32],
+        slope: &[[f32; LANES]],
         feedback: Option<&Feedback>,
         flow: NormFlow<'_, E>,
         residual: Option<(Write, &mut [E])>,
     ) {
-        let &Self { isa, mean, gate, .. } = self;
+        let &Self { isa, x, channels, mean, gate } = self;
         let (dy, write, dx) = match flow {
             NormFlow::Across { dy, write, dx } => (Some(dy), write, dx),
             NormFlow::InPlace(dy) => (None, Write::Overwrite, dy),
         };
-        let chunk = chunk_len(mean.len());
+        let chunk = chunk_len(channels);
         let residuals: Vec<_> = match residual {
             Some((write, part)) => part.chunks_mut(chunk).map(|part| Some((write, part))).collect(),
             None => (0..dx.len().div_ceil(chunk)).map(|_| None).collect(),
         };
         dx.par_chunks_mut(chunk).zip(residuals).enumerate().for_each(|(i, (dx, dresidual))| {
             let here = i * chunk..i * chunk + dx.len();
-            let (x, gate) = (&self.x[here.clone()], gate.from(here.start));
+            let (x, gate) = (&x[here.clone()], gate.from(here.start));
             let dy = dy.map(|dy| &dy[here]);
             isa.run(Differentiate { x, dy, mean, gate, slope, feedback, write, dx, dresidual });
         });
@@ -192,18 +206,21 @@ impl Feedback {
         let multiple = sums.iter().zip(slope).zip(var).map(|((&(_, product), &slope), &var)| {
             share(product, slope) * inverse_deviation(var, eps).powi(2)
         });
-        Self { constant: constant.collect(), multiple: multiple.collect() }
+        Self {
+            constant: repeated(&constant.collect::<Vec<_>>()),
+            multiple: repeated(&multiple.collect::<Vec<_>>()),
+        }
     }
 }
 
 /// Sums the chunks' sums and products for each channel, in the chunks' order.
-fn total(chunks: Vec<Vec<[[f32; LANES]; 2]>>, channels: usize) -> Vec<(f64, f64)> {
-    let mut totals = vec![[[0.0; LANES]; 2]; channels.div_ceil(LANES)];
-    for chunk in &chunks {
-        let totals = totals.as_flattened_mut().as_flattened_mut().iter_mut();
-        let sums = chunk.as_flattened().as_flattened();
-        totals.zip(sums).for_each(|(total, &sum)| *total += f64::from(sum));
+fn total(chunks: &[[Vec<f32>; 2]], channels: usize) -> Vec<(f64, f64)> {
+    let mut totals = vec![(0.0, 0.0); channels];
+    for [sums, products] in chunks {
+        for (total, (&sum, &product)) in totals.iter_mut().zip(sums.iter().zip(products)) {
+            total.0 += f64::from(sum);
+            total.1 += f64::from(product);
+        }
     }
-    let pairs = totals.into_iter().flat_map(|[sums, products]| sums.into_iter().zip(products));
-    pairs.take(channels).collect()
+    totals
 }

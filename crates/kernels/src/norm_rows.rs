@@ -1,18 +1,24 @@
-//! The inner loops of batch normalisation over a chunk of pixels.
+//! The inner loops of batch normalisation over a chunk of pixels. What belongs to channels comes
+//! [`repeated`](crate::vectors::repeated).
 
-use std::ops::Range;
-
-use crate::column_sums::{Terms, column_sums};
+use crate::column_sums::{PAIRED, Terms, column_sums};
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::vectors::Vectors;
 use crate::{Activation, Write};
+
+/// How many vectors ahead memory is asked for: some pages have to be found meanwhile.
+const AHEAD: usize = 64;
+
+/// What belongs to channels, for each block of a row.
+type OfChannels = [[f32; LANES]];
 
 /// The normalisation of a chunk.
 pub(crate) struct Normalise<'a, E> {
     pub(crate) x: &'a [E],
-    pub(crate) mean: &'a [f32],
-    pub(crate) slope: &'a [f32],
-    pub(crate) shift: &'a [f32],
+    pub(crate) mean: &'a OfChannels,
+    pub(crate) slope: &'a OfChannels,
+    pub(crate) shift: &'a OfChannels,
     pub(crate) residual: Option<&'a [E]>,
     pub(crate) activation: Activation,
     pub(crate) y: &'a mut [E],
@@ -23,48 +29,29 @@ impl<E: Stored> Kernel for Normalise<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { x, residual, activation, .. } = self;
-        let channels = self.mean.len();
-        for tile in tiles(self.y.len(), channels) {
-            for columns in blocks(channels) {
-                let mean = L::load_padded(&self.mean[columns.start..]);
-                let slope = L::load_padded(&self.slope[columns.start..]);
-                let shift = L::load_padded(&self.shift[columns.start..]);
-                // No `step_by`, whose length would take a division for each tile.
-                let mut at = tile.start + columns.start;
-                while at < tile.end {
-                    let centred = L::load_padded(&x[at..]).sub(mean);
-                    let mut z = centred.mul_add(slope, shift);
-                    if let Some(residual) = residual {
-                        z = z.add(L::load_padded(&residual[at..]));
-                    }
-                    let z = match activation {
-                        Activation::Identity => z,
-                        Activation::Relu => passing(z, z),
-                    };
-                    z.store_part(&mut self.y[at..at + columns.len()]);
-                    at += channels;
+        let Self { x, mean, slope, shift, residual, activation, y } = self;
+        let x = Vectors::new(x);
+        let residual = residual.map(Vectors::new);
+        let mut vector = 0;
+        for y in y.chunks_mut(mean.len() * LANES) {
+            let channels = mean.iter().zip(slope).zip(shift);
+            for (y, ((mean, slope), shift)) in y.chunks_mut(LANES).zip(channels) {
+                x.expect::<L>(vector + AHEAD);
+                let centred = x.load::<L>(vector).sub(L::load(mean));
+                let mut z = centred.mul_add(L::load(slope), L::load(shift));
+                if let Some(residual) = residual {
+                    residual.expect::<L>(vector + AHEAD);
+                    z = z.add(residual.load(vector));
                 }
+                let z = match activation {
+                    Activation::Identity => z,
+                    Activation::Relu => passing(z, z),
+                };
+                z.store_part(y);
+                vector += 1;
             }
         }
     }
-}
-
-/// Numbers in a tile: enough that what belongs to sixteen channels is seldom loaded, few enough that
-/// memory is read almost in order.
-const TILE_LEN: usize = 256;
-
-/// Tiles of whole rows, which `len` numbers make.
-#[inline(always)]
-fn tiles(len: usize, channels: usize) -> impl Iterator<Item = Range<usize>> {
-    let tile = (TILE_LEN / channels).max(1) * channels;
-    (0..len).step_by(tile).map(move |first| first..len.min(first + tile))
-}
-
-/// The channels, sixteen at a time.
-#[inline(always)]
-fn blocks(channels: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..channels).step_by(LANES).map(move |first| first..channels.min(first + LANES))
 }
 
 /// Which numbers' gradients pass the activation.
@@ -75,7 +62,7 @@ pub(crate) enum Gate<'a, E> {
     /// Those with a positive output.
     Output(&'a [E]),
     /// Those whose output was positive: the input, times the slope, plus the shift.
-    Again { slope: &'a [f32], shift: &'a [f32] },
+    Again { slope: &'a OfChannels, shift: &'a OfChannels },
 }
 
 impl<'a, E: Stored> Gate<'a, E> {
@@ -87,44 +74,50 @@ impl<'a, E: Stored> Gate<'a, E> {
         }
     }
 
-    /// What it needs to know of the channels from this one on.
+    /// What it needs to know of a block of channels.
     #[inline(always)]
-    fn shared<L: Lanes>(self, channel: usize) -> [L; 2] {
+    fn shared<L: Lanes>(self, block: usize) -> [L; 2] {
         match self {
-            Self::Again { slope, shift } => {
-                [L::load_padded(&slope[channel..]), L::load_padded(&shift[channel..])]
-            }
+            Self::Again { slope, shift } => [L::load(&slope[block]), L::load(&shift[block])],
             _ => [L::splat(0.0); 2],
         }
     }
 
-    /// The gradients that pass, of the numbers from `at` on, whose input, centred, is this.
+    /// Asks for a vector.
     #[inline(always)]
-    fn pass<L: Lanes>(self, [slope, shift]: [L; 2], dy: L, centred: L, at: usize) -> L {
+    fn expect<L: Lanes>(self, vector: usize) {
+        if let Self::Output(y) = self {
+            Vectors::new(y).expect::<L>(vector);
+        }
+    }
+
+    /// The gradients of a vector that pass, if this is its input, centred.
+    #[inline(always)]
+    fn pass<L: Lanes>(self, [slope, shift]: [L; 2], dy: L, centred: L, vector: usize) -> L {
         match self {
             Self::Open => dy,
-            Self::Output(y) => passing(dy, L::load_padded(&y[at..])),
+            Self::Output(y) => passing(dy, Vectors::new(y).load(vector)),
             Self::Again { .. } => passing(dy, centred.mul_add(slope, shift)),
         }
     }
 }
 
-/// For each sixteen channels of a chunk, the sums of the gradient of the normalised output, and of
-/// its product with the centred input.
+/// For each channel of a chunk, the sums of the gradient of the normalised output, and of its product
+/// with the centred input.
 pub(crate) struct GradientSums<'a, E> {
     pub(crate) x: &'a [E],
     pub(crate) dy: &'a [E],
-    pub(crate) mean: &'a [f32],
+    pub(crate) channels: usize,
+    pub(crate) mean: &'a OfChannels,
     pub(crate) gate: Gate<'a, E>,
 }
 
 impl<E: Stored> Kernel for GradientSums<'_, E> {
-    type Output = Vec<[[f32; LANES]; 2]>;
+    type Output = [Vec<f32>; 2];
 
     #[inline(always)]
-    fn run<L: Lanes>(self) -> Vec<[[f32; LANES]; 2]> {
-        let channels = self.mean.len();
-        column_sums::<L, 2>(self.x.len() / channels, channels, &self)
+    fn run<L: Lanes>(self) -> [Vec<f32>; 2] {
+        column_sums::<L, 2>(self.x.len(), self.channels, &self)
     }
 }
 
@@ -133,14 +126,19 @@ impl<E: Stored> Terms<2> for GradientSums<'_, E> {
     type Shared<L: Lanes> = (L, [L; 2]);
 
     #[inline(always)]
-    fn shared<L: Lanes>(&self, channel: usize) -> (L, [L; 2]) {
-        (L::load_padded(&self.mean[channel..]), self.gate.shared(channel))
+    fn shared<L: Lanes>(&self, block: usize) -> (L, [L; 2]) {
+        (L::load(&self.mean[block]), self.gate.shared(block))
     }
 
     #[inline(always)]
-    fn term<L: Lanes>(&self, (mean, gate): (L, [L; 2]), at: usize) -> [L; 2] {
-        let x = L::load_padded(&self.x[at..]).sub(mean);
-        let dz = self.gate.pass(gate, L::load_padded(&self.dy[at..]), x, at);
+    fn term<L: Lanes>(&self, (mean, shared): (L, [L; 2]), vector: usize) -> [L; 2] {
+        let (x, dy) = (Vectors::new(self.x), Vectors::new(self.dy));
+        let ahead = vector + PAIRED * self.mean.len();
+        x.expect::<L>(ahead);
+        dy.expect::<L>(ahead);
+        self.gate.expect::<L>(ahead);
+        let x = x.load::<L>(vector).sub(mean);
+        let dz = self.gate.pass(shared, dy.load(vector), x, vector);
         [dz, dz.mul_add(x, L::splat(0.0))]
     }
 }
@@ -148,16 +146,8 @@ impl<E: Stored> Terms<2> for GradientSums<'_, E> {
 /// What flows back to each input through mean and variance: for each channel a constant, and a
 /// multiple of the centred input.
 pub(crate) struct Feedback {
-    pub(crate) constant: Vec<f32>,
-    pub(crate) multiple: Vec<f32>,
-}
-
-impl Feedback {
-    /// Multiples and constants of the channels from this one on.
-    #[inline(always)]
-    fn shared<L: Lanes>(&self, channel: usize) -> [L; 2] {
-        [L::load_padded(&self.multiple[channel..]), L::load_padded(&self.constant[channel..])]
-    }
+    pub(crate) constant: Vec<[f32; LANES]>,
+    pub(crate) multiple: Vec<[f32; LANES]>,
 }
 
 /// Writes the gradients of a chunk's input and residual.
@@ -165,9 +155,9 @@ pub(crate) struct Differentiate<'a, E> {
     pub(crate) x: &'a [E],
     /// The gradient of the output; `None` if it is what `dx` holds.
     pub(crate) dy: Option<&'a [E]>,
-    pub(crate) mean: &'a [f32],
+    pub(crate) mean: &'a OfChannels,
     pub(crate) gate: Gate<'a, E>,
-    pub(crate) slope: &'a [f32],
+    pub(crate) slope: &'a OfChannels,
     pub(crate) feedback: Option<&'a Feedback>,
     pub(crate) write: Write,
     pub(crate) dx: &'a mut [E],
@@ -179,32 +169,35 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { x, dy, gate, write, dx, mut dresidual, .. } = self;
-        let channels = self.mean.len();
-        for tile in tiles(dx.len(), channels) {
-            for columns in blocks(channels) {
-                let mean = L::load_padded(&self.mean[columns.start..]);
-                let slope = L::load_padded(&self.slope[columns.start..]);
-                let shared = gate.shared(columns.start);
-                let feedback = self.feedback.map(|feedback| feedback.shared::<L>(columns.start));
-                let mut at = tile.start + columns.start;
-                while at < tile.end {
-                    let x = L::load_padded(&x[at..]).sub(mean);
-                    let dx = &mut dx[at..at + columns.len()];
-                    let old = L::load_padded(dx);
-                    let dy = dy.map_or(old, |dy| L::load_padded(&dy[at..]));
-                    let dz = gate.pass(shared, dy, x, at);
-                    let mut sum = dz.mul_add(slope, kept(old, write));
-                    if let Some([multiple, constant]) = feedback {
-                        sum = x.mul_add(multiple, sum).add(constant);
-                    }
-                    sum.store_part(dx);
-                    if let Some((write, dresidual)) = &mut dresidual {
-                        let dresidual = &mut dresidual[at..at + columns.len()];
-                        dz.add(kept(L::load_padded(dresidual), *write)).store_part(dresidual);
-                    }
-                    at += channels;
+        let Self { x, dy, mean, gate, slope, feedback, write, dx, mut dresidual } = self;
+        let x = Vectors::new(x);
+        let dy = dy.map(Vectors::new);
+        let mut vector = 0;
+        for dx in dx.chunks_mut(mean.len() * LANES) {
+            for (block, dx) in dx.chunks_mut(LANES).enumerate() {
+                x.expect::<L>(vector + AHEAD);
+                gate.expect::<L>(vector + AHEAD);
+                L::expect_write(dx, AHEAD * LANES);
+                let x = x.load::<L>(vector).sub(L::load(&mean[block]));
+                let old = L::load_padded(dx);
+                let dy = match dy {
+                    Some(dy) => dy.load(vector),
+                    None => old,
+                };
+                let dz = gate.pass(gate.shared(block), dy, x, vector);
+                let mut sum = dz.mul_add(L::load(&slope[block]), kept(old, write));
+                if let Some(Feedback { constant, multiple }) = feedback {
+                    let constant = L::load(&constant[block]);
+                    sum = x.mul_add(L::load(&multiple[block]), sum).add(constant);
                 }
+                sum.store_part(dx);
+                if let Some((write, dresidual)) = &mut dresidual {
+                    let first = vector * LANES;
+                    let dresidual = &mut dresidual[first..first + dx.len()];
+                    L::expect_write(dresidual, AHEAD * LANES);
+                    dz.add(kept(L::load_padded(dresidual), *write)).store_part(dresidual);
+                }
+                vector += 1;
             }
         }
     }

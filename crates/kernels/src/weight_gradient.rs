@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::band::Band;
 use crate::channels::{Block, Channels};
 use crate::direction::Direction;
@@ -12,6 +10,7 @@ use crate::frame::Aliasing;
 use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plans, Run};
+use crate::totals::add_to_rows;
 use crate::weight_tiles::WeightGradient;
 use crate::{Conv, ImageShape, Isa};
 
@@ -121,10 +120,7 @@ impl<E: Element> Pass<'_, E> {
 
     /// Adds all sums to the weight's gradient, in the order of the tasks.
     fn reduce(&self, tasks: &[Task<'_>], sums: &[[f32; LANES]], dweight: &mut [E]) {
-        let rows = dweight.par_chunks_exact_mut(self.output.channels).enumerate();
-        rows.for_each_init(Vec::new, |totals, (row, dweight)| {
-            totals.clear();
-            totals.extend(dweight.iter().map(|dweight| dweight.to_f32()));
+        add_to_rows(self.isa, dweight, self.output.channels, |row, totals| {
             let mut rest = sums;
             for Task { part: part @ Part { rows, blocks }, .. } in tasks {
                 let (sums, tail) = rest.split_at(part.len());
@@ -138,11 +134,6 @@ impl<E: Element> Pass<'_, E> {
                     totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
                 }
             }
-            let totals = totals.iter().copied();
-            dweight
-                .iter_mut()
-                .zip(totals)
-                .for_each(|(dweight, total)| *dweight = E::from_f32(total));
         });
     }
 }

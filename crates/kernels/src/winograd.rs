@@ -16,6 +16,7 @@ use crate::direction::Direction;
 use crate::element::Stored;
 use crate::fresh::in_parts;
 use crate::lanes::LANES;
+use crate::totals::add_to_rows;
 use crate::{Element, Isa, Write};
 
 pub(crate) use geometry::Geometry;
@@ -82,15 +83,10 @@ pub(crate) fn weight_gradient<E: Element>(
             isa.run(WeightGradient { geometry, band, first_block, x, dy, sums, scratch });
         });
     });
-    let rows = dweight.par_chunks_exact_mut(columns).enumerate();
-    rows.for_each_init(Vec::new, |totals, (row, dweight)| {
-        totals.clear();
-        totals.extend(dweight.iter().map(|dweight| dweight.to_f32()));
+    add_to_rows(isa, dweight, columns, |row, totals| {
         for sums in sums.chunks_exact(blocks * block_len) {
             let sums = sums[row..].iter().step_by(block_len).flatten();
             totals.iter_mut().zip(sums).for_each(|(total, sum)| *total += sum);
         }
-        let totals = totals.iter().map(|total| E::from_f32(*total));
-        dweight.iter_mut().zip(totals).for_each(|(dweight, total)| *dweight = total);
     });
 }

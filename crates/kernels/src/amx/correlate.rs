@@ -272,6 +272,12 @@ impl Work<'_> {
                 write: Write::Overwrite,
             };
             tiles.product(shape, steps, &operands, to);
+            if self.in_place && column == 0 {
+                let len = height * frame.depth;
+                for line in (0..len).step_by(DEPTH) {
+                    L::expect_read(self.source, start * frame.depth + len + line);
+                }
+            }
             self.store::<L>(phase, shape, column, start, range, &sums.0);
         }
     }
@@ -295,6 +301,8 @@ impl Work<'_> {
             let mut to = segment.pixel * channels + column;
             for position in segment.positions {
                 let row = position - start;
+                let next = to + shape.size()[0] * ROWS * step;
+                L::expect_write(&*self.destination, next);
                 for block in 0..width {
                     let sums = &sums[(row / ROWS * width + block) * ROWS + row % ROWS];
                     let first = to + block * LANES;

@@ -21,6 +21,7 @@ use crate::band::Band;
 use crate::element::{Element, pair};
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::totals::add_to_rows;
 use crate::{Conv, ImageShape, Isa, Write};
 
 /// Into how many tasks the work is divided, whatever the number of threads.
@@ -200,10 +201,7 @@ impl Pass<'_> {
     /// Adds the sums of all parts to the weight's gradient, in their order.
     fn reduce<E: Element>(&self, parts: &[Part], sums: &[[f32; LANES]], dweight: &mut [E]) {
         let (depth, columns) = (self.line.source.channels, self.line.destination.channels);
-        let rows = dweight.par_chunks_exact_mut(columns).enumerate();
-        rows.for_each_init(Vec::new, |totals, (row, dweight)| {
-            totals.clear();
-            totals.extend(dweight.iter().map(|dweight| dweight.to_f32()));
+        add_to_rows(self.isa, dweight, columns, |row, totals| {
             let (tap, channel) = (row / depth, row % depth);
             let mut rest = sums;
             for part in parts {
@@ -217,8 +215,6 @@ impl Pass<'_> {
                 let totals = &mut totals[part.blocks.start * LANES..];
                 totals.iter_mut().zip(sums.as_flattened()).for_each(|(total, sum)| *total += sum);
             }
-            let totals = totals.iter().map(|total| E::from_f32(*total));
-            dweight.iter_mut().zip(totals).for_each(|(dweight, total)| *dweight = total);
         });
     }
 
@@ -350,6 +346,7 @@ impl Chunk<'_> {
             for segment in self.stretch.segments([0, 0], start..end) {
                 for (pixel, position) in (segment.pixel..).zip(segment.positions) {
                     pixels[position - start] = &dy[pixel * columns..][..columns];
+                    expect::<L>(dy, (pixel + DEPTH) * columns + block * LANES);
                 }
             }
             for nth in 0..to.len() / pairs {
@@ -377,6 +374,7 @@ impl Chunk<'_> {
             for to in &mut pixels {
                 if let Some(Some(pixel)) = positions.next() {
                     *to = &x[pixel * depth..][..depth];
+                    expect::<L>(x, (pixel + DEPTH) * depth + channel);
                 }
             }
             for nth in 0..to.len() / (ROWS * self.pitch) {
@@ -450,6 +448,13 @@ impl AddProducts<'_> {
             }
         }
     }
+}
+
+/// Asks for the channels of a pixel that are brought into order at one time.
+#[inline(always)]
+fn expect<L: Lanes>(numbers: &[bf16], first: usize) {
+    L::expect_read(numbers, first);
+    L::expect_read(numbers, first + ORDERED_GROUPS * LANES / 2);
 }
 
 /// These channels of a pixel, or none if there is no pixel.

@@ -138,15 +138,15 @@ impl<D: Dot> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
-    fn expect_write<T>(to: &[T]) {
+    fn expect_read<T>(numbers: &[T], at: usize) {
         // SAFETY: as the module says; a prefetch may name any address.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(to.as_ptr().cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(numbers.as_ptr().wrapping_add(at).cast()) }
     }
 
     #[inline(always)]
-    fn expect_read<T>(from: &[T]) {
+    fn expect_write<T>(numbers: &[T], at: usize) {
         // SAFETY: as the module says; a prefetch may name any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_ET0>(numbers.as_ptr().wrapping_add(at).cast()) }
     }
 
     #[inline(always)]
