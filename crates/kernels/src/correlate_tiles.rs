@@ -179,7 +179,7 @@ impl<E: Stored> Tiles<'_, E> {
             let pixel = pixels[i.min(pixels.len() - 1)];
             *row = E::factors(&self.source[pixel.source..])[..reach].as_ptr();
             for block in 0..BLOCKS {
-                L::expect_write(self.destination, pixel.destination + block * LANES);
+                L::expect(self.destination, pixel.destination + block * LANES);
             }
         }
         let mut sums = [[L::splat(0.0); PIXELS]; BLOCKS];
@@ -195,7 +195,7 @@ impl<E: Stored> Tiles<'_, E> {
             };
             for done in (0..len).step_by(LANES) {
                 for pixel in ahead {
-                    L::expect_read(self.source, pixel.source + done * E::SPAN);
+                    L::expect(self.source, pixel.source + done * E::SPAN);
                 }
                 for k in done..len.min(done + LANES) {
                     for (panel, sums) in panels.iter().zip(&mut sums) {

@@ -6,6 +6,9 @@ mod avx2;
 mod avx512;
 mod portable;
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
 use half::{bf16, f16};
 
 use crate::Isa;
@@ -28,12 +31,16 @@ pub trait Lanes: Copy {
 
     fn splat(value: f32) -> Self;
     fn load(from: &[f32; LANES]) -> Self;
-    /// Asks for the cache line of a number that is to be read soon, which need not exist.
+    /// Asks for the cache line of a number that is to be read or written soon, which need not exist.
     #[inline(always)]
-    fn expect_read<T>(_numbers: &[T], _at: usize) {}
-    /// Asks for the cache line of a number that is to be written soon, which need not exist.
-    #[inline(always)]
-    fn expect_write<T>(_numbers: &[T], _at: usize) {}
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+    fn expect<T>(numbers: &[T], at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every processor of this architecture has the instruction, which may name any address.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(numbers.as_ptr().wrapping_add(at).cast());
+        }
+    }
     /// Loads fewer than sixteen numbers, and zeros for the others.
     fn load_short(from: &[f32]) -> Self;
     fn store(self, to: &mut [f32; LANES]);

@@ -177,7 +177,7 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
             for (block, dx) in dx.chunks_mut(LANES).enumerate() {
                 x.expect::<L>(vector + AHEAD);
                 gate.expect::<L>(vector + AHEAD);
-                L::expect_write(dx, AHEAD * LANES);
+                L::expect(dx, AHEAD * LANES);
                 let x = x.load::<L>(vector).sub(L::load(&mean[block]));
                 let old = L::load_padded(dx);
                 let dy = match dy {
@@ -194,7 +194,7 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
                 if let Some((write, dresidual)) = &mut dresidual {
                     let first = vector * LANES;
                     let dresidual = &mut dresidual[first..first + dx.len()];
-                    L::expect_write(dresidual, AHEAD * LANES);
+                    L::expect(dresidual, AHEAD * LANES);
                     dz.add(kept(L::load_padded(dresidual), *write)).store_part(dresidual);
                 }
                 vector += 1;

@@ -48,7 +48,7 @@ impl<'a, E: Stored> Vectors<'a, E> {
     /// Asks for a vector that is to be read soon, if it exists.
     #[inline(always)]
     pub(crate) fn expect<L: Lanes>(self, vector: usize) {
-        L::expect_read(self.whole, vector);
+        L::expect(self.whole, vector);
     }
 }
 

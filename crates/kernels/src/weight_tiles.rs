@@ -125,11 +125,11 @@ impl<E: Stored> WeightGradient<'_, E> {
                 for block in blocks.clone() {
                     for pixel in next.chunks(dy_share).nth(row / LANES).unwrap_or_default() {
                         let channel = self.blocks[block].destination;
-                        L::expect_read(self.dy, pixel.destination + channel);
+                        L::expect(self.dy, pixel.destination + channel);
                     }
                     let nth = block - blocks.start;
                     for pixel in next.chunks(source_share).nth(nth).unwrap_or_default() {
-                        L::expect_read(source_of_run, pixel.source);
+                        L::expect(source_of_run, pixel.source);
                     }
                     let gradients = &self.gradients[block * factors..][..factors];
                     let sums = &mut self.sums[block * self.rows.len() + row..];

@@ -275,7 +275,7 @@ impl Work<'_> {
             if self.in_place && column == 0 {
                 let len = height * frame.depth;
                 for line in (0..len).step_by(DEPTH) {
-                    L::expect_read(self.source, start * frame.depth + len + line);
+                    L::expect(self.source, start * frame.depth + len + line);
                 }
             }
             self.store::<L>(phase, shape, column, start, range, &sums.0);
@@ -302,7 +302,7 @@ impl Work<'_> {
             for position in segment.positions {
                 let row = position - start;
                 let next = to + shape.size()[0] * ROWS * step;
-                L::expect_write(&*self.destination, next);
+                L::expect(&*self.destination, next);
                 for block in 0..width {
                     let sums = &sums[(row / ROWS * width + block) * ROWS + row % ROWS];
                     let first = to + block * LANES;

@@ -453,8 +453,8 @@ impl AddProducts<'_> {
 /// Asks for the channels of a pixel that are brought into order at one time.
 #[inline(always)]
 fn expect<L: Lanes>(numbers: &[bf16], first: usize) {
-    L::expect_read(numbers, first);
-    L::expect_read(numbers, first + ORDERED_GROUPS * LANES / 2);
+    L::expect(numbers, first);
+    L::expect(numbers, first + ORDERED_GROUPS * LANES / 2);
 }
 
 /// These channels of a pixel, or none if there is no pixel.

@@ -138,18 +138,6 @@ impl<D: Dot> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
-    fn expect_read<T>(numbers: &[T], at: usize) {
-        // SAFETY: as the module says; a prefetch may name any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(numbers.as_ptr().wrapping_add(at).cast()) }
-    }
-
-    #[inline(always)]
-    fn expect_write<T>(numbers: &[T], at: usize) {
-        // SAFETY: as the module says; a prefetch may name any address.
-        unsafe { _mm_prefetch::<_MM_HINT_ET0>(numbers.as_ptr().wrapping_add(at).cast()) }
-    }
-
-    #[inline(always)]
     fn load_short(from: &[f32]) -> Self {
         // SAFETY: as the module says; the mask has bits for numbers of the slice only.
         Self::new(unsafe { _mm512_maskz_loadu_ps(short(from), from.as_ptr()) })
