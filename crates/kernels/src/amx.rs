@@ -56,7 +56,7 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     write: Write,
     [source, weight]: [&[E]; 2],
     destination: &mut [E],
-    finish: impl Fn(&[E]) -> T + Sync,
+    finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Option<Vec<T>> {
     let operands = [E::as_bf16(source)?, E::as_bf16(weight)?];
     let correlation = Correlation::new(Isa::current(), conv, direction)?;

@@ -4,12 +4,16 @@ use crate::correlate::correlate;
 use crate::direction::Direction;
 use crate::element::Element;
 use crate::error::check_lengths;
+use crate::fresh::{chunks, in_parts};
 use crate::image::check_addressable;
 use crate::moments::ChunkMoments;
 use crate::stencil::Stencil;
 use crate::weight_gradient::weight_gradient;
 use crate::winograd::{self, Geometry};
-use crate::{BatchStats, Error, ImageShape, Isa, Window, Write, amx};
+use crate::{BatchStats, Error, FixedNorm, ImageShape, Isa, Window, Write, amx};
+
+/// Numbers of a new output that one thread zeroes at a time.
+const ZEROED_LEN: usize = 64 * 1024;
 
 /// A convolution of fixed, validated geometry.
 ///
@@ -122,9 +126,32 @@ impl Conv {
     ) -> Result<BatchStats, Error> {
         self.check("Conv::forward_with_stats", [("x", x), ("weight", weight), ("y", y)])?;
         let (isa, channels) = (Isa::current(), self.output.channels);
-        let moments = |band: &[E]| ChunkMoments::new(isa, band, channels);
+        let moments = |_, band: &mut [E]| ChunkMoments::new(isa, band, channels);
         let moments = self.correlate(Direction::Forward, Write::Overwrite, x, weight, y, moments);
         Ok(BatchStats::join(&moments, channels))
+    }
+
+    /// The convolution of `x` by `weight`, normalised: the same numbers as of [`Conv::forward`] and
+    /// [`batch_norm`](crate::batch_norm) after it. Each task normalises what it
+    /// has just written, which is faster than to read all of it again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] if a slice does not fit its shape.
+    pub fn forward_normalised<E: Element>(
+        &self,
+        x: &[E],
+        weight: &[E],
+        norm: FixedNorm<'_, E>,
+    ) -> Result<Vec<E>, Error> {
+        let operator = "Conv::forward_normalised";
+        let mut y = in_parts(chunks(self.output.len(), ZEROED_LEN), |_, _| ());
+        self.check(operator, [("x", x), ("weight", weight), ("y", &y)])?;
+        norm.check(operator, y.len(), self.output.channels)?;
+        let rows = norm.rows();
+        let normalise = |first, band: &mut [E]| rows.normalise(first, None, band);
+        self.correlate(Direction::Forward, Write::Overwrite, x, weight, &mut y, normalise);
+        Ok(y)
     }
 
     /// Writes the gradient of the input to `dx`, given the gradient `dy` of the output.
@@ -140,7 +167,7 @@ impl Conv {
         dx: &mut [E],
     ) -> Result<(), Error> {
         self.check("Conv::backward_input", [("dx", dx), ("weight", weight), ("dy", dy)])?;
-        self.correlate(Direction::Backward, write, dy, weight, dx, |_| ());
+        self.correlate(Direction::Backward, write, dy, weight, dx, |_, _| ());
         Ok(())
     }
 
@@ -167,7 +194,7 @@ impl Conv {
 
     /// [`Conv::forward`] for slices that have been checked.
     pub(crate) fn run_forward<E: Element>(&self, write: Write, x: &[E], weight: &[E], y: &mut [E]) {
-        self.correlate(Direction::Forward, write, x, weight, y, |_| ());
+        self.correlate(Direction::Forward, write, x, weight, y, |_, _| ());
     }
 
     fn correlate<E: Element, T: Send>(
@@ -177,7 +204,7 @@ impl Conv {
         source: &[E],
         weight: &[E],
         destination: &mut [E],
-        finish: impl Fn(&[E]) -> T + Sync,
+        finish: impl Fn(usize, &mut [E]) -> T + Sync,
     ) -> Vec<T> {
         let operands = [source, weight];
         if let Some(finished) =

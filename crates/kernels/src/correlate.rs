@@ -47,8 +47,8 @@ struct Pass<'a, E: Stored> {
 
 /// Writes the output (forward) or the gradient of the input (backward) into `destination`.
 ///
-/// `finish` sees each band of the destination once it is written, by the thread that has it in its
-/// cache; its results come in the order of the bands, which depend on the shapes alone.
+/// `finish` gets each band of the destination once it is written, and the number of its first number,
+/// from the thread that has it in its cache; its results come in the order of the bands, which depend on the shapes alone.
 pub(crate) fn correlate<E: Stored, T: Send>(
     conv: &Conv,
     direction: Direction,
@@ -56,7 +56,7 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     source: &[E],
     weight: &[E],
     destination: &mut [E],
-    finish: impl Fn(&[E]) -> T + Sync,
+    finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let (from, to) = match direction {
         Direction::Forward => (conv.input(), conv.output()),
@@ -81,12 +81,12 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     let pass = Pass { isa, write, channels, blocks, weights, source };
     if let [band] = bands[..] {
         pass.run_by_blocks(plans.of(&band), &band, to.channels, destination);
-        return vec![finish(destination)];
+        return vec![finish(0, destination)];
     }
     let parts = band::split(&bands, to, destination);
     let parts = parts.into_par_iter().map_init(Vec::new, |copy, (band, part)| {
         pass.run(plans.of(&band), &band, part, copy);
-        finish(part)
+        finish(band.first(to), part)
     });
     parts.collect()
 }

@@ -86,7 +86,7 @@ pub use image::ImageShape;
 pub use isa::Isa;
 pub use linear::Linear;
 pub use max_pool::MaxPool;
-pub use norm::{Activation, BatchStats, batch_norm, batch_norm_stats};
+pub use norm::{Activation, BatchStats, FixedNorm, batch_norm, batch_norm_stats};
 pub use norm_backward::{NormFlow, NormGradients, Passed, Statistics, batch_norm_backward};
 pub use pool::Rounding;
 pub use sgd::{Momentum, SgdStep, sgd};

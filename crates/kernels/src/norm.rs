@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::error::check_lengths;
 use crate::fresh::{chunks, in_parts};
+use crate::lanes::LANES;
 use crate::moments::ChunkMoments;
 use crate::norm_rows::Normalise;
 use crate::vectors::{repeated, row_len};
@@ -81,28 +82,79 @@ pub fn batch_norm<E: Element>(
     residual: Option<&[E]>,
     activation: Activation,
 ) -> Result<Vec<E>, Error> {
-    let operator = "batch_norm";
-    let channels = stats.mean.len();
-    check_rows(operator, x, channels)?;
-    check_lengths(
-        operator,
-        &[
-            ("stats.var", stats.var.len(), channels),
-            ("scale", scale.len(), channels),
-            ("shift", shift.len(), channels),
-            ("residual", residual.map_or(x.len(), <[E]>::len), x.len()),
-        ],
-    )?;
-    let [mean, slope, shift] = [&stats.mean, &slope(stats, scale, eps), shift].map(repeated);
-    let isa = Isa::current();
-    let row = row_len(channels);
+    let norm = FixedNorm { stats, scale, shift, eps, residual, activation };
+    check_rows("batch_norm", x, stats.mean.len())?;
+    norm.check("batch_norm", x.len(), stats.mean.len())?;
+    let rows = norm.rows();
+    let row = row_len(stats.mean.len());
     let chunk = (OUTPUT_CHUNK_LEN / row).max(1) * row;
     Ok(in_parts(chunks(x.len(), chunk), |i, y| {
-        let x = &x[i * chunk..][..y.len()];
-        let residual = residual.map(|residual| &residual[i * chunk..][..y.len()]);
-        let [mean, slope, shift] = [&mean, &slope, &shift].map(Vec::as_slice);
-        isa.run(Normalise { x, mean, slope, shift, residual, activation, y });
+        rows.normalise(i * chunk, Some(&x[i * chunk..][..y.len()]), y);
     }))
+}
+
+/// A batch norm with given statistics, a residual sum and an activation.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedNorm<'a, E> {
+    /// Mean and variance of each channel.
+    pub stats: &'a BatchStats,
+    /// What each channel is multiplied by.
+    pub scale: &'a [f32],
+    /// What is added to each channel then.
+    pub shift: &'a [f32],
+    /// What is added to the variance.
+    pub eps: f32,
+    /// What is added to each number, if anything is.
+    pub residual: Option<&'a [E]>,
+    /// What follows.
+    pub activation: Activation,
+}
+
+impl<'a, E: Element> FixedNorm<'a, E> {
+    /// Checks that it fits so many numbers of so many channels.
+    pub(crate) fn check(
+        &self,
+        operator: &'static str,
+        len: usize,
+        channels: usize,
+    ) -> Result<(), Error> {
+        let Self { stats, scale, shift, residual, .. } = self;
+        check_lengths(
+            operator,
+            &[
+                ("stats.mean", stats.mean.len(), channels),
+                ("stats.var", stats.var.len(), channels),
+                ("scale", scale.len(), channels),
+                ("shift", shift.len(), channels),
+                ("residual", residual.map_or(len, <[E]>::len), len),
+            ],
+        )
+    }
+
+    pub(crate) fn rows(self) -> NormRows<'a, E> {
+        let Self { stats, scale, shift, eps, .. } = self;
+        let of_channels = [&stats.mean, &slope(stats, scale, eps), shift].map(repeated);
+        NormRows { isa: Isa::current(), norm: self, of_channels }
+    }
+}
+
+/// A norm, and what it does to the channels of a row.
+pub(crate) struct NormRows<'a, E> {
+    isa: Isa,
+    norm: FixedNorm<'a, E>,
+    /// Mean, slope and shift.
+    of_channels: [Vec<[f32; LANES]>; 3],
+}
+
+impl<E: Element> NormRows<'_, E> {
+    /// Normalises `x`, or what `y` holds, into `y`, whose first number is this one of the whole and
+    /// begins a pixel.
+    pub(crate) fn normalise(&self, first: usize, x: Option<&[E]>, y: &mut [E]) {
+        let [mean, slope, shift] = self.of_channels.each_ref().map(Vec::as_slice);
+        let FixedNorm { residual, activation, .. } = self.norm;
+        let residual = residual.map(|residual| &residual[first..][..y.len()]);
+        self.isa.run(Normalise { x, mean, slope, shift, residual, activation, y });
+    }
 }
 
 /// Numbers in a chunk: whole pixels; a function of the shape only, and so is the order of the sums.

@@ -15,7 +15,8 @@ type OfChannels = [[f32; LANES]];
 
 /// The normalisation of a chunk.
 pub(crate) struct Normalise<'a, E> {
-    pub(crate) x: &'a [E],
+    /// The input; `None` if it is what `y` holds.
+    pub(crate) x: Option<&'a [E]>,
     pub(crate) mean: &'a OfChannels,
     pub(crate) slope: &'a OfChannels,
     pub(crate) shift: &'a OfChannels,
@@ -30,14 +31,20 @@ impl<E: Stored> Kernel for Normalise<'_, E> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { x, mean, slope, shift, residual, activation, y } = self;
-        let x = Vectors::new(x);
+        let x = x.map(Vectors::new);
         let residual = residual.map(Vectors::new);
         let mut vector = 0;
         for y in y.chunks_mut(mean.len() * LANES) {
             let channels = mean.iter().zip(slope).zip(shift);
             for (y, ((mean, slope), shift)) in y.chunks_mut(LANES).zip(channels) {
-                x.expect::<L>(vector + AHEAD);
-                let centred = x.load::<L>(vector).sub(L::load(mean));
+                let x = match x {
+                    Some(x) => {
+                        x.expect::<L>(vector + AHEAD);
+                        x.load::<L>(vector)
+                    }
+                    None => L::load_padded(y),
+                };
+                let centred = x.sub(L::load(mean));
                 let mut z = centred.mul_add(L::load(slope), L::load(shift));
                 if let Some(residual) = residual {
                     residual.expect::<L>(vector + AHEAD);

@@ -43,7 +43,7 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     source: &[E],
     weight: &[E],
     destination: &mut [E],
-    finish: impl Fn(&[E]) -> T + Sync,
+    finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let isa = Isa::current();
     let panels = &weights::panels(geometry, isa, direction, weight);
@@ -54,7 +54,7 @@ pub(crate) fn correlate<E: Stored, T: Send>(
             let destination = &mut *destination;
             isa.run(Correlate { geometry, band, source, panels, write, destination, scratch });
         });
-        finish(destination)
+        finish(band.first(geometry.destination), destination)
     });
     parts.collect()
 }

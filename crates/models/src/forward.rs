@@ -292,11 +292,14 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
         };
         match &mut self.mode {
             Mode::Evaluate(running) => {
-                let x = match conv {
-                    Some((conv, filter)) => D::conv2d(x, &filter, &conv.window, conv.groups)?,
-                    None => x,
+                let running = &running[norm.statistics];
+                let y = match conv {
+                    Some((Conv { window, groups, .. }, filter)) => D::conv2d_batch_norm_fixed(
+                        x, &filter, window, *groups, running, &affine, residual,
+                    )?,
+                    None => D::batch_norm_fixed(x, running, &affine, residual)?,
                 };
-                Ok(D::batch_norm_fixed(x, &running[norm.statistics], &affine, residual)?)
+                Ok(y)
             }
             Mode::Train(running, _) | Mode::Calibrate(running, _) => {
                 let flow = std::mem::replace(&mut self.flow, Flow::Through);

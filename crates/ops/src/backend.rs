@@ -108,6 +108,20 @@ pub trait Backend<E: Dtype>: Tensors<E> {
         Self::batch_norm(Self::conv2d(x, filter, window, groups)?, affine, residual)
     }
 
+    /// [`conv2d`](Self::conv2d), then [`batch_norm_fixed`](Self::batch_norm_fixed) of its output.
+    fn conv2d_batch_norm_fixed<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        filter: &FeatureMap<E, Self>,
+        window: &Window,
+        groups: usize,
+        statistics: &BatchStatistics<Self>,
+        affine: &Affine<'_, E, Self>,
+        residual: Option<FeatureMap<E, Self, T>>,
+    ) -> Result<FeatureMap<E, Self, T>, Error> {
+        let x = Self::conv2d(x, filter, window, groups)?;
+        Self::batch_norm_fixed(x, statistics, affine, residual)
+    }
+
     /// Maximum over each window; padding never wins, and of equal values the first does.
     fn max_pool<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,

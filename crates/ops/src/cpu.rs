@@ -10,8 +10,8 @@ use dfdx::prelude::*;
 use rayon::prelude::*;
 use trickbag_kernels as kernels;
 use trickbag_kernels::{
-    Activation, AvgPool, BatchStats, Conv, Linear, MaxPool, NormFlow, NormGradients, Passed,
-    Statistics, Write,
+    Activation, AvgPool, BatchStats, Conv, FixedNorm, Linear, MaxPool, NormFlow, NormGradients,
+    Passed, Statistics, Write,
 };
 
 use crate::buffers::{self, Pooled};
@@ -131,6 +131,18 @@ macro_rules! fast_form {
             residual: Option<FeatureMap<$E, Self, T>>,
         ) -> Result<Normalised<$E, Self, T>, Error> {
             conv2d_batch_norm(x, filter, window, groups, flow, affine, residual)
+        }
+
+        fn conv2d_batch_norm_fixed<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            filter: &FeatureMap<$E, Self>,
+            window: &Window,
+            groups: usize,
+            statistics: &BatchStatistics<Self>,
+            affine: &Affine<'_, $E, Self>,
+            residual: Option<FeatureMap<$E, Self, T>>,
+        ) -> Result<FeatureMap<$E, Self, T>, Error> {
+            conv2d_batch_norm_fixed(x, filter, window, groups, statistics, affine, residual)
         }
 
         fn max_pool<T: Tape<$E, Self>>(
@@ -348,10 +360,56 @@ fn batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
     affine: &Affine<'_, E, Cpu>,
     residual: Option<FeatureMap<E, Cpu, T>>,
 ) -> Result<FeatureMap<E, Cpu, T>, Error> {
-    check_channels("running mean", &statistics.mean, x.shape().3)?;
-    check_channels("running variance", &statistics.var, x.shape().3)?;
-    let stats = BatchStats { mean: statistics.mean.as_vec(), var: statistics.var.as_vec() };
+    let stats = fixed_stats(statistics, x.shape().3)?;
     normalise(contiguous(x)?, vec![stats], Statistics::Fixed, affine, residual)
+}
+
+/// Running statistics of so many channels.
+fn fixed_stats(statistics: &BatchStatistics<Cpu>, channels: usize) -> Result<BatchStats, Error> {
+    check_channels("running mean", &statistics.mean, channels)?;
+    check_channels("running variance", &statistics.var, channels)?;
+    Ok(BatchStats { mean: statistics.mean.as_vec(), var: statistics.var.as_vec() })
+}
+
+/// Without a tape, a band of the convolution's output is normalised while it is in the cache.
+fn conv2d_batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    filter: &FeatureMap<E, Cpu>,
+    window: &Window,
+    groups: usize,
+    statistics: &BatchStatistics<Cpu>,
+    affine: &Affine<'_, E, Cpu>,
+    residual: Option<FeatureMap<E, Cpu, T>>,
+) -> Result<FeatureMap<E, Cpu, T>, Error> {
+    if T::OWNS_TAPE {
+        let x = conv2d(x, filter, window, groups)?;
+        return batch_norm_fixed(x, statistics, affine, residual);
+    }
+    let conv = conv_geometry(x.shape(), filter.shape(), window, groups)?;
+    let shape = dims(conv.output());
+    let stats = fixed_stats(statistics, shape.3)?;
+    check_channels("norm scale", affine.scale, shape.3)?;
+    check_channels("norm shift", affine.shift, shape.3)?;
+    check_residual(residual.as_ref().map(|residual| residual.shape()), &shape)?;
+    let (x, tape) = contiguous(x)?.split_tape();
+    let (filter, tape) = parameter(filter, tape)?;
+    let (scale, tape) = parameter(affine.scale, tape)?;
+    let (shift, tape) = parameter(affine.shift, tape)?;
+    let (residual, tape) = split(residual, tape)?;
+    let norm = FixedNorm {
+        stats: &stats,
+        scale: &wide(&scale),
+        shift: &wide(&shift),
+        eps: affine.eps,
+        residual: residual.as_ref().map(elements),
+        activation: affine.activation,
+    };
+    let y = spend(
+        || conv_label(&conv, "and norm"),
+        conv.macs(),
+        || conv.forward_normalised(elements(&x), elements(&filter), norm),
+    )?;
+    Ok(tensor(x.device(), E::numbers(y), shape)?.put_tape(tape))
 }
 
 fn normalise<E: Number, T: Tape<E, Cpu>>(

@@ -275,6 +275,53 @@ proptest! {
         });
     }
 
+    /// With a tape, and without one, where the two are one operator.
+    #[test]
+    fn convolution_and_fixed_batch_norm(
+        (batch, [h, w]) in (1..=3_usize, uniform2(4..=9_usize)),
+        window in pool_windows(),
+        (groups, inputs, outputs) in groups(),
+        activation in activations(),
+        beside in besides(),
+    ) {
+        let x: FeatureMap<f32, Cpu> = formula("x", (batch, h, w, inputs), 0.0, 1.0);
+        let [kh, kw] = window.kernel;
+        let filter = formula("filter", (kh, kw, inputs / groups, outputs), 0.0, 1.0);
+        let Ok(z) = composed::conv2d(x.clone(), &filter, &window, groups) else { return Ok(()) };
+        let norm = Norm::new(*z.shape(), activation, beside);
+        let statistics = BatchStatistics {
+            mean: formula("mean", (outputs,), 0.0, 0.5),
+            var: formula("variance", (outputs,), 1.0, 0.5),
+        };
+        let fused = |x, residual| {
+            let affine = norm.affine();
+            Backend::conv2d_batch_norm_fixed(
+                x, &filter, &window, groups, &statistics, &affine, residual,
+            )
+        };
+        check(|form| {
+            let residual = norm.residual.clone();
+            let y = match form {
+                Form::Fast => fused(x.clone(), residual)?,
+                Form::Composed => {
+                    composed::batch_norm_fixed(z.clone(), &statistics, &norm.affine(), residual)?
+                }
+            };
+            Ok(vec![("y", y.as_vec())])
+        });
+        let traced = Backend::conv2d_batch_norm_fixed(
+            x.leaky_trace(),
+            &filter,
+            &window,
+            groups,
+            &statistics,
+            &norm.affine(),
+            norm.residual.as_ref().map(|residual| residual.leaky_trace()),
+        );
+        let plain = fused(x.clone(), norm.residual.clone()).unwrap();
+        assert_eq!(traced.unwrap().as_vec(), plain.as_vec());
+    }
+
     #[test]
     fn batch_norm_fixed(
         (batch, [h, w]) in images(1..=6),

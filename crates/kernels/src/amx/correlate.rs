@@ -98,7 +98,7 @@ impl Correlation {
         write: Write,
         [source, weight]: [&[bf16]; 2],
         destination: &mut [E],
-        finish: impl Fn(&[E]) -> T + Sync,
+        finish: impl Fn(usize, &mut [E]) -> T + Sync,
     ) -> Vec<T> {
         let taps: Vec<_> =
             self.phases.iter().flat_map(|phase| phase.kernel.iter().copied()).collect();
@@ -132,7 +132,7 @@ impl Correlation {
                 };
                 self.isa.run(work);
             });
-            finish(part)
+            finish(band.first(to), part)
         });
         parts.collect()
     }
