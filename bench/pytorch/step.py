@@ -23,6 +23,7 @@ MODELS = {
     "resnet18-cifar": dict(depth=18, stem="Cifar", classes=10, image=32, batch=64),
     "resnet50": dict(depth=50, stem="ImageNet", classes=1000, image=224, batch=8),
 }
+FORMATS = {"f32": None, "bf16": torch.bfloat16, "f16": torch.float16}
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -32,10 +33,10 @@ def main():
     torch.manual_seed(1)
     start_rss = peak_rss()
     shape = (arguments.batch, 3, arguments.image, arguments.image)
-    images = torch.randn(shape).to(memory_format=LAYOUTS[arguments.layout])
+    images = torch.randn(shape).to(arguments.device, memory_format=LAYOUTS[arguments.layout])
     settings = MODELS[arguments.model]
     model = ResNet(settings["depth"], settings["stem"], classes=settings["classes"])
-    model = model.to(memory_format=LAYOUTS[arguments.layout])
+    model = model.to(arguments.device, memory_format=LAYOUTS[arguments.layout])
     step = {"step": training, "infer": inference}[arguments.work](model, images, settings["classes"], arguments)
     seconds, result = timed(step, arguments.steps)
     print(json.dumps(report(arguments, seconds, result, start_rss)))
@@ -43,7 +44,8 @@ def main():
 
 def training(model, images, classes, arguments):
     """One update: forward, smoothed cross entropy, backward, SGD with Nesterov momentum; returns the loss."""
-    labels = torch.arange(len(images)) % classes
+    labels = torch.arange(len(images), device=images.device) % classes
+    scaler = torch.amp.GradScaler(arguments.device, enabled=arguments.precision == "f16")
     optimizer = torch.optim.SGD(model.parameters(), **SETTINGS)
     model.train()
     forward = engine(model, arguments)
@@ -53,8 +55,9 @@ def training(model, images, classes, arguments):
             logits = forward(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=0.1)
         optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
         return loss.item()
 
     return step
@@ -68,6 +71,8 @@ def inference(model, images, _classes, arguments):
     def step():
         with torch.inference_mode(), autocast(arguments):
             forward(images)
+        if arguments.device == "cuda":
+            torch.cuda.synchronize()
 
     return step
 
@@ -77,7 +82,8 @@ def engine(model, arguments):
 
 
 def autocast(arguments):
-    return torch.autocast("cpu", torch.bfloat16, enabled=arguments.precision == "bf16")
+    compute = FORMATS[arguments.precision]
+    return torch.autocast(arguments.device, compute, enabled=compute is not None)
 
 
 def timed(step, steps):
@@ -103,6 +109,7 @@ def report(arguments, seconds, loss, start_rss):
         model=arguments.model,
         image=arguments.image,
         batch=arguments.batch,
+        device=arguments.device,
         precision=arguments.precision,
         threads=arguments.threads,
         layout=arguments.layout,
@@ -131,12 +138,15 @@ def parse():
     parser.add_argument("--model", choices=MODELS, default="resnet20")
     parser.add_argument("--image", type=int, help="height and width; 32 or 224 by the model when left out")
     parser.add_argument("--batch", type=int, help="128, 64 or 8 by the model in training, else 64 when left out")
-    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32", help="bf16 is autocast's")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--precision", choices=FORMATS, default="f32", help="16 bits are autocast's; f16 is for cuda")
     parser.add_argument("--layout", choices=LAYOUTS, default="channels_last")
     parser.add_argument("--engine", choices=["eager", "compile"], default="eager")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--steps", type=int, default=20)
     arguments = parser.parse_args()
+    if arguments.precision == "f16" and arguments.device == "cpu":
+        parser.error("f16 is for cuda")
     model = MODELS[arguments.model]
     arguments.image = arguments.image or model["image"]
     arguments.batch = arguments.batch or (model["batch"] if arguments.work == "step" else 64)

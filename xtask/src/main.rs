@@ -3,12 +3,14 @@
 //!
 //! It links no other crate of the workspace, so it is there in a few seconds. It parses nothing but
 //! the task's name and passes on every argument as it is; only `bench compare`, which runs two
-//! programs in turn, has flags of its own.
+//! programs in turn, and `cuda`, which is no task of the program, have flags of their own.
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a program's help and its usage errors
 
 mod compare;
+mod cuda;
 
 use anyhow::Context;
+use cuda::Toolkit;
 use std::{
     env,
     ffi::OsString,
@@ -30,10 +32,13 @@ Usage: cargo xtask TASK [ARGUMENTS]
   bench step [FLAGS]      time training steps; flags: bench step --help
   bench infer [FLAGS]     time forward passes; flags: bench infer --help
   bench compare [FLAGS]   time PyTorch beside them; flags: bench compare --help
+  doctor [FOLDER]...      look at the machine: what it has, and what to do about the rest
+  cuda WHAT               CUDA for machines that have none; more: cuda --help
   ci                      check all that must hold before a change goes in
 
 Flags are those of the program `trickbag`, which is built with optimisations first;
-`--device cuda` also builds it with CUDA. Paths are relative to the current folder.";
+`--device cuda` also builds it with CUDA, for which there must be a toolkit. Paths are relative
+to the current folder.";
 
 /// The exit code of a mistake on the command line, as the program's own.
 const BAD_USAGE: u8 = 2;
@@ -47,9 +52,14 @@ fn main() -> anyhow::Result<ExitCode> {
         "bench" if passed.first().is_some_and(|what| what == "compare") => {
             return compare::compare(&passed[1..]);
         }
-        name @ ("run" | "explain" | "lint" | "ablate" | "lr-find" | "compare" | "bench") => {
+        name @ ("run" | "explain" | "lint" | "ablate" | "lr-find" | "compare" | "bench"
+        | "doctor") => {
+            if name == "doctor" {
+                println!("toolkit       {}", cuda::describe());
+            }
             return become_command(trickbag(name, &passed)?);
         }
+        "cuda" => return cuda::cuda(&passed),
         "ci" => return become_command(Command::new(workspace_root()?.join(".ci/run"))),
         unknown => {
             eprintln!("there is no task `{unknown}`\n\n{HELP}");
@@ -69,14 +79,20 @@ fn workspace_root() -> anyhow::Result<PathBuf> {
 
 /// The program starts in the current folder, so that relative paths mean what they say.
 fn trickbag(subcommand: &str, passed: &[OsString]) -> anyhow::Result<Command> {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = cargo();
     command.args(["run", "--release", "--package", "trickbag", "--manifest-path"]);
     command.arg(workspace_root()?.join("Cargo.toml"));
     if asks_for_cuda(passed) {
+        Toolkit::find()?.equip(&mut command)?;
+        cuda::expect_driver()?;
         command.args(["--features", "cuda"]);
     }
     command.args(["--", subcommand]).args(passed);
     Ok(command)
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
 /// `--device cuda…` or `--device=cuda…`.

@@ -34,6 +34,7 @@ fn arguments_arrive_as_they_are() {
     check(&["bench"], &[]);
     check(&["bench", "step", "--model", "resnet20", "--json"], &[]);
     check(&["bench", "infer", "--batch", "1", "compare"], &[]);
+    check(&["bench", "step", "--device", "cuda:1"], &["--features", "cuda"]);
 
     check(&["run", "x.ron", "--device", "cpu"], &[]);
     check(&["run", "x.ron", "--device"], &[]);
@@ -45,6 +46,45 @@ fn arguments_arrive_as_they_are() {
 }
 
 #[test]
+fn cuda_is_looked_for_before_anything_is_built() {
+    let check = |prepare: fn(&mut Command, &Path), said: &str| {
+        let toolkit = toolkit();
+        let mut command = xtask(&["run", "x.ron", "--device", "cuda"]);
+        command.env("CARGO", "true").env("CARGO_MANIFEST_DIR", "ws/xtask");
+        command.env("CUDA_PATH", toolkit.path()).env("PATH", toolkit.path().join("bin"));
+        prepare(&mut command, toolkit.path());
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains(said), "{text}");
+        assert_eq!(output.status.success(), said.is_empty(), "{text}");
+    };
+    let named = |command: &mut Command, _: &Path| {
+        command.env("CARGO", "/bin/true");
+    };
+    check(named, "");
+    let named_otherwise = |command: &mut Command, root: &Path| {
+        command.env_remove("CUDA_PATH").env("CUDA_HOME", root).env("CARGO", "/bin/true");
+    };
+    check(named_otherwise, "");
+    let on_the_path = |command: &mut Command, _: &Path| {
+        command.env_remove("CUDA_PATH").env_remove("CUDA_HOME").env("CARGO", "/bin/true");
+    };
+    check(on_the_path, "");
+    let misnamed = |command: &mut Command, _: &Path| {
+        command.env("CUDA_PATH", "nowhere");
+    };
+    check(misnamed, "CUDA_PATH is nowhere");
+    let headless = |_: &mut Command, root: &Path| {
+        std::fs::remove_file(root.join("include/cuda.h")).unwrap();
+    };
+    check(headless, "`cargo xtask cuda toolkit`");
+    let driverless = |_: &mut Command, root: &Path| {
+        std::fs::remove_file(root.join("bin/nvidia-smi")).unwrap();
+    };
+    check(driverless, "there is no NVIDIA driver here");
+}
+
+#[test]
 fn the_process_the_folder_and_the_exit_code_are_cargos() {
     let folder = tempfile::tempdir().unwrap();
     let told = tell(&["run", "mine.ron"], folder.path());
@@ -52,6 +92,16 @@ fn the_process_the_folder_and_the_exit_code_are_cargos() {
     // One process: Ctrl-C has nobody else to stop.
     assert_eq!(told.process, told.started);
     assert_eq!(told.exit_code, 7);
+}
+
+#[test]
+fn the_doctor_names_the_toolkit_before_all_else() {
+    let mut command = xtask(&["doctor", "data"]);
+    command.env("CUDA_PATH", "nowhere").env("CARGO_MANIFEST_DIR", "ws/xtask").env("CARGO", "echo");
+    let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let mut lines = output.lines();
+    assert!(lines.next().unwrap().starts_with("toolkit       missing  CUDA_PATH is nowhere"));
+    assert!(lines.next().unwrap().ends_with("-- doctor data"));
 }
 
 #[test]
@@ -71,6 +121,8 @@ fn help_lists_the_tasks() {
         "  compare RUN",
         "  bench step",
         "  bench compare",
+        "  doctor [FOLDER]",
+        "  cuda WHAT",
         "  ci ",
     ] {
         check(&[], 0, task);
@@ -92,7 +144,9 @@ struct Told {
 /// Runs xtask with the stand-in for cargo.
 fn tell(arguments: &[&str], folder: &Path) -> Told {
     let cargo = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cargo-stand-in.sh");
+    let toolkit = toolkit();
     let mut command = xtask(arguments);
+    command.env("CUDA_PATH", toolkit.path()).env("PATH", toolkit.path().join("bin"));
     command.current_dir(folder).env("CARGO", cargo).env("CARGO_MANIFEST_DIR", "ws/xtask");
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     let started = child.id().to_string();
@@ -102,6 +156,20 @@ fn tell(arguments: &[&str], folder: &Path) -> Told {
     let mut line = || lines.next().unwrap();
     let (process, folder) = (line(), line());
     Told { started, process, folder, arguments: lines.collect(), exit_code: status.code().unwrap() }
+}
+
+/// What a toolkit and a driver are known by.
+fn toolkit() -> tempfile::TempDir {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    let toolkit = tempfile::tempdir().unwrap();
+    for file in ["bin/nvcc", "bin/nvidia-smi", "include/cuda.h"] {
+        let file = toolkit.path().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    toolkit
 }
 
 fn xtask(arguments: &[&str]) -> Command {

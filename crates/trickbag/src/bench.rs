@@ -5,7 +5,7 @@ mod measurement;
 mod model;
 mod options;
 pub(crate) mod peak;
-mod processor;
+pub(crate) mod processor;
 mod profiled;
 mod quartiles;
 mod training;

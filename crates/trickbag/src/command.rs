@@ -9,6 +9,7 @@ use crate::ablate::Ablate;
 use crate::bench::Bench;
 use crate::compare::Compare;
 use crate::device::DeviceName;
+use crate::doctor::Doctor;
 use crate::failure::{Failure, Input};
 use crate::lr_find::LrFind;
 use crate::run::compute_with;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     /// Time whole steps on random images.
     #[command(subcommand)]
     Bench(Bench),
+    /// Look at the machine: what it has of what training uses, and what to do about the rest.
+    Doctor(Doctor),
 }
 
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 //! `trickbag lint`: looks at a recipe, its plan, its images and their disk, and reports known
 //! mistakes.
 
-mod storage;
+pub(crate) mod storage;
 
 use std::process::ExitCode;
 

@@ -12,6 +12,7 @@
 //! trickbag explain Warmup
 //! trickbag lint recipes/mnist.ron --deny warnings
 //! trickbag bench step --model resnet20
+//! trickbag doctor
 //! ```
 //!
 //! `TRICKBAG_ISA` in the environment names the best instruction set that may be used.
@@ -22,6 +23,7 @@ mod bench;
 mod command;
 mod compare;
 mod device;
+mod doctor;
 mod explain;
 mod failure;
 mod folder;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Explain(options) => explain::explain(options, isa),
         Command::Lint(options) => lint::lint(options),
         Command::Bench(options) => bench::bench(options, isa),
+        Command::Doctor(options) => doctor::doctor(options, isa),
     });
     done.unwrap_or_else(|failure| {
         eprintln!("error: {:#}", failure.error());

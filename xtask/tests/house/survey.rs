@@ -15,7 +15,7 @@ pub(crate) fn workspace() -> House {
     let crates =
         metadata.workspace_packages().iter().map(|package| survey(package, &metadata)).collect();
     let mut sources = Vec::new();
-    for folder in ["bench", "crates", "xtask"] {
+    for folder in ["bench", "crates", "tools", "xtask"] {
         collect(root, &root.join(folder), &mut sources);
     }
     let tricks = sources.iter().filter_map(|source| {

@@ -7,7 +7,7 @@ use std::path::Path;
 use trickbag_recipe::lint::{Medium, Storage};
 
 /// File systems whose files come over a network.
-const NETWORKED: [&str; 14] = [
+pub(crate) const NETWORKED: [&str; 14] = [
     "9p",
     "afs",
     "beegfs",
@@ -39,7 +39,7 @@ pub(crate) fn look(folder: &Path) -> Option<Storage> {
 
 /// The type of the file system that `path` lies on, from the text of `/proc/mounts`: of the mount
 /// points above it the longest, and of equal ones the last, which hides the others.
-fn file_system<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
+pub(crate) fn file_system<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
     let above = mounts.lines().filter_map(|line| {
         let mut words = line.split(' ').skip(1);
         let (point, name) = (unescaped(words.next()?), words.next()?);

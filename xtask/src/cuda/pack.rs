@@ -1,0 +1,124 @@
+//! What checks and times Trickbag on a machine with a GPU but without Rust: `bench/gpu.sh` and what it
+//! runs.
+//!
+//! Paths of the build are written into programs: dfdx's, for the headers that NVRTC reads while they
+//! run, and tests' own. So everything is built through one link, below which it lies in the same way
+//! on every machine.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf, absolute},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, ensure};
+use serde_json::Value;
+
+use super::{Toolkit, assemble, clear, emulator, run, suite};
+use crate::{cannot_start, cargo, workspace_root};
+
+/// The link; gpu.sh makes it, too.
+const PLACE: &str = "/tmp/trickbag-gpu";
+
+/// What is carried, below the link.
+const CARRIED: [&str; 7] = [
+    "build/release/trickbag",
+    "toolkit/include",
+    "toolkit/lib64/libnvrtc.so.13",
+    "toolkit/lib64/libnvrtc-builtins.so.13.0",
+    "source/bench/gpu.sh",
+    "source/bench/pytorch",
+    "source/recipes",
+];
+
+/// Builds everything and collects it in `target/cuda-pack`.
+pub(super) fn pack() -> anyhow::Result<()> {
+    let toolkit = assemble(false)?;
+    let (root, place) = (absolute(workspace_root()?)?, Path::new(PLACE));
+    let [built, pack] = ["build", "pack"].map(|name| root.join("target/cuda-pack").join(name));
+    fs::create_dir_all(&built).with_context(|| format!("cannot create {}", built.display()))?;
+    link(&built, place)?;
+    link(&toolkit.root, &place.join("toolkit"))?;
+    link(&root, &place.join("source"))?;
+    let mut program = cargo_below(place, "build")?;
+    program.args(["--package", "trickbag", "--features", "cuda"]);
+    run(program)?;
+    let tests = tests(place)?;
+
+    clear(&pack)?;
+    for path in CARRIED.map(PathBuf::from).into_iter().chain(headers(place)?) {
+        copy(&place.join(&path), &pack.join(path.parent().context("it lies in a folder")?))?;
+    }
+    for (package, test) in tests {
+        let folder = pack.join(package.strip_prefix(place)?);
+        copy(&test, &folder.join("bin"))?;
+        if package.join("tests/goldens").is_dir() {
+            copy(&package.join("tests/goldens"), &folder.join("tests"))?;
+        }
+    }
+    println!("copy {} to a machine with a GPU, and run its source/bench/gpu.sh", pack.display());
+    Ok(())
+}
+
+/// The folder of the package and the program of each test.
+fn tests(place: &Path) -> anyhow::Result<Vec<(PathBuf, PathBuf)>> {
+    let mut command = cargo_below(place, "test")?;
+    command.args(suite::TESTS.split(' ')).arg("--no-run");
+    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    let output = command.output().with_context(|| cannot_start(&command))?;
+    ensure!(output.status.success(), "the tests do not build, for the reasons above");
+    let mut tests = vec![];
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let message: Value = serde_json::from_str(line)?;
+        let path = |field: &str| message[field].as_str().map(Path::new);
+        if message["profile"]["test"] == true
+            && let (Some(manifest), Some(test)) = (path("manifest_path"), path("executable"))
+        {
+            let package = manifest.parent().context("a manifest lies in a folder")?;
+            tests.push((package.to_owned(), test.to_owned()));
+        }
+    }
+    Ok(tests)
+}
+
+/// dfdx's headers, where its build leaves them.
+fn headers(place: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let folders = fs::read_dir(place.join("build/release/build"))?;
+    let headers = folders.map(|folder| Ok(folder?.path().join("out/cuda_utils.cuh")));
+    let headers: Vec<_> = headers.collect::<io::Result<_>>()?;
+    let there = headers.iter().filter(|file| file.is_file());
+    there.map(|file| Ok(file.strip_prefix(place)?.to_owned())).collect()
+}
+
+/// Cargo below the link. Without optimisation across crates, which costs minutes for each test and
+/// gains a GPU nothing.
+fn cargo_below(place: &Path, task: &str) -> anyhow::Result<Command> {
+    let mut command = cargo();
+    command.args([task, "--release", "--manifest-path"]).arg(place.join("source/Cargo.toml"));
+    emulator::equip_build(&mut command, &Toolkit { root: place.join("toolkit") })?;
+    command.env("CARGO_TARGET_DIR", place.join("build")).env("CARGO_PROFILE_RELEASE_LTO", "off");
+    Ok(command)
+}
+
+/// Copies a file or a folder into a folder.
+fn copy(from: &Path, into: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(into).with_context(|| format!("cannot create {}", into.display()))?;
+    let mut command = Command::new("cp");
+    command.args(["--recursive", "--dereference"]).args([from, into]);
+    run(command)
+}
+
+/// Makes a link, or has one that is there point elsewhere.
+#[cfg(unix)]
+fn link(target: &Path, link: &Path) -> anyhow::Result<()> {
+    let made = match fs::remove_file(link) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => std::os::unix::fs::symlink(target, link),
+    };
+    made.with_context(|| format!("cannot make {} a link to {}", link.display(), target.display()))
+}
+
+#[cfg(not(unix))]
+fn link(_target: &Path, _link: &Path) -> anyhow::Result<()> {
+    anyhow::bail!("programs are packed on Linux only")
+}
