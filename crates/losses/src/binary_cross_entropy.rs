@@ -100,9 +100,9 @@ impl BinaryCrossEntropy {
         let Some(threshold) = self.target_threshold else {
             return Ok(targets.clone());
         };
-        let above = |target: f32| f32::from(target > threshold as f32);
-        let values = targets.as_vec().into_iter().map(above).collect();
-        targets.device().try_tensor_from_vec(values, *targets.shape())
+        let (dev, shape) = (targets.device(), targets.shape());
+        let (ones, zeros) = (dev.try_ones_like(shape)?, dev.try_zeros_like(shape)?);
+        targets.try_gt(threshold as f32)?.try_choose(ones, zeros)
     }
 }
 

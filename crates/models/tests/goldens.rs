@@ -1,24 +1,36 @@
-//! Networks against PyTorch, torchvision and timm: logits, loss, every gradient, running
+//! Networks against PyTorch, torchvision and timm, on every device: logits, loss, every gradient, running
 //! statistics, parameter and operation counts, and a file that PyTorch saved.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../ops/tests/device/mod.rs"]
+mod device;
 #[path = "../../ops/tests/golden/mod.rs"]
 mod golden;
 
+use device::{Place, Work, to};
+use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
-use golden::{Golden, close, fill};
+use golden::{Golden, close, fill, near};
 use serde::Deserialize;
 use trickbag_models::{
     Airbench94, Architecture, Extras, Fate, Mode, NamedTensor, Network, Noise, Parameters, ResNet,
-    RunningStatistics, ZeroGamma,
+    ZeroGamma,
 };
-use trickbag_ops::{FeatureMap, Matrix};
+use trickbag_ops::{Backend, FeatureMap, Matrix, Tensors, Vector};
 
 /// Dozens of layers in f32 against f64.
 const TOLERANCE: f64 = 2e-3;
 /// Among many values some lie so near a ReLU's kink that f32 takes the other side. In f64, which the
 /// composed forms compute in, these networks agree within 2e-7.
 const LARGE_TOLERANCE: f64 = 2e-2;
+
+/// Dozens of layers with 11 bits, all values of a tensor together.
+const HALF_TOLERANCE: f64 = 0.1;
+/// The same for gradients, which every number on the other side of a kink changes: those of the fast
+/// form in `f16` are off by up to 0.42. Gradients that are unrelated would be off by 1.4.
+const HALF_GRADIENT_TOLERANCE: f64 = 0.6;
+/// Of the loss, taken out of its gradients again.
+const SCALE: f32 = 1024.0;
 
 #[derive(Deserialize)]
 struct Case {
@@ -78,17 +90,24 @@ impl Case {
         Parameters(values.collect())
     }
 
-    fn loss(
-        &self,
-        logits: Matrix<f32, Cpu, OwnedTape<f32, Cpu>>,
-    ) -> Tensor<(), f32, Cpu, OwnedTape<f32, Cpu>> {
-        let (batch, classes) = *logits.shape();
-        let mut targets = vec![self.label_smoothing / classes as f32; batch * classes];
-        for (row, label) in targets.chunks_mut(classes).zip(&self.labels) {
-            row[*label] += 1.0 - self.label_smoothing;
+    /// The cross entropy of logits, and its gradient.
+    fn loss(&self, logits: &[f32]) -> (f32, Vec<f32>) {
+        let (batch, classes) = (self.labels.len(), self.classes);
+        let (mut loss, mut gradient) = (0.0, vec![]);
+        for (row, label) in logits.chunks(classes).zip(&self.labels) {
+            let row: Vec<f64> = row.iter().map(|z| f64::from(*z)).collect();
+            let largest = row.iter().copied().fold(f64::MIN, f64::max);
+            let sum: f64 = row.iter().map(|z| (z - largest).exp()).sum();
+            for (class, z) in row.iter().enumerate() {
+                let smoothed = f64::from(self.label_smoothing) / classes as f64;
+                let own = f64::from(u8::from(class == *label));
+                let target = smoothed + own * (1.0 - f64::from(self.label_smoothing));
+                let log_p = z - largest - sum.ln();
+                loss -= target * log_p / batch as f64;
+                gradient.push(((log_p.exp() - target) / batch as f64) as f32);
+            }
         }
-        let targets: Matrix<f32, Cpu> = Cpu::default().tensor_from_vec(targets, (batch, classes));
-        (logits.log_softmax::<Axis<1>>() * targets).sum::<(), _>() / -(batch as f32)
+        (loss as f32, gradient)
     }
 }
 
@@ -110,52 +129,83 @@ fn check(file: &str) {
 
 fn check_within(file: &str, tolerance: f64) {
     let golden = Golden::<Case>::read(&format!("tests/goldens/{file}.safetensors"));
-    let case = &golden.cases[0];
-    let network = case.network();
-    let parameters = case.parameters(&network);
-    let mut statistics = network.initial_statistics(&Cpu::default()).unwrap();
-    let mode = Mode::Train(&mut statistics, Noise::default());
-    let logits = network.forward(&parameters, mode, case.images().leaky_traced()).unwrap();
-    golden.check("logits", &logits.as_vec(), tolerance);
-    let loss = case.loss(logits);
-    golden.check("loss", &loss.as_vec(), tolerance);
-    let gradients = loss.backward();
-    for (spec, parameter) in network.parameters().iter().zip(parameters.iter()) {
-        let found = digest(&gradients.get(parameter).as_vec());
-        let row = case.parameters.iter().position(|f| f.name == spec.name()).unwrap();
-        check_digest(&golden, "gradients", row, spec.name(), &found, tolerance);
+    for place in [Place::Cpu].into_iter().chain(Place::gpus()) {
+        place.run(Check { golden: &golden, place, tolerance });
     }
-    check_statistics(&golden, &network, &parameters, &statistics);
-    let mode = Mode::Evaluate(&statistics);
-    let logits = network.forward(&parameters, mode, case.images()).unwrap();
-    golden.check("evaluation_logits", &logits.as_vec(), tolerance);
 }
 
-fn check_digest(
-    golden: &Golden<Case>,
-    tensor: &str,
-    row: usize,
-    name: &str,
-    found: &[f32],
+/// Holds all that a golden file has of a network against what it computes.
+struct Check<'a> {
+    golden: &'a Golden<Case>,
+    place: Place,
     tolerance: f64,
-) {
-    let rows = golden.get(tensor).unwrap();
-    let expected = &rows[row * found.len()..(row + 1) * found.len()];
-    close(&format!("{tensor} of {name}"), found, expected, tolerance);
 }
 
-fn check_statistics(
-    golden: &Golden<Case>,
-    network: &Network,
-    parameters: &Parameters<f32, Cpu>,
-    statistics: &RunningStatistics<Cpu>,
-) {
-    let exported = network.export(parameters, statistics);
-    for (row, norm) in golden.cases[0].norms.iter().enumerate() {
-        for (suffix, tensor) in [("mean", "running_mean"), ("var", "running_variance")] {
-            let name = format!("{norm}.running_{suffix}");
-            let found = exported.iter().find(|t| t.name == name).unwrap();
-            check_digest(golden, tensor, row, norm, &digest(&found.values), TOLERANCE);
+impl Work for Check<'_> {
+    type Output = ();
+
+    fn on<E: Dtype, D: Backend<E>>(self, dev: &D) {
+        let case = &self.golden.cases[0];
+        let network = case.network();
+        let parameters: Vec<Vector<f32, D>> =
+            case.parameters(&network).iter().map(|p| to(dev, p.as_vec())).collect();
+        let working = parameters.iter().map(|p| D::from_f32(p.clone()).unwrap()).collect();
+        let working: Parameters<E, D> = Parameters(working);
+        let images: FeatureMap<f32, D> =
+            dev.tensor_from_vec(case.images().as_vec(), *case.images().shape());
+        let images = <D as Backend<E>>::from_f32(images).unwrap();
+        let mut statistics = network.initial_statistics(dev).unwrap();
+        let mode = Mode::Train(&mut statistics, Noise::default());
+        let logits = network.forward(&working, mode, images.clone().leaky_traced()).unwrap();
+        let values = <D as Backend<E>>::to_f32(logits.retaped::<NoneTape>()).unwrap().as_vec();
+        self.hold("logits", &values);
+        let (loss, gradient) = case.loss(&values);
+        self.hold("loss", &[loss]);
+        // Scaled as in training, lest 16 bits lose what is small.
+        let scaled = gradient.iter().map(|g| g * SCALE).collect();
+        let scaled: Matrix<f32, D> = dev.tensor_from_vec(scaled, *logits.shape());
+        let end = <D as Tensors<E>>::scalar(logits, loss, scaled).unwrap();
+        let mut gradients = <D as Tensors<E>>::backward(end).unwrap();
+        for (spec, parameter) in network.parameters().iter().zip(working.iter()) {
+            let found = <D as Backend<E>>::take_gradient(&mut gradients, parameter).unwrap();
+            let found: Vec<f32> = found.as_vec().into_iter().map(|g| g / SCALE).collect();
+            let row = case.parameters.iter().position(|f| f.name == spec.name()).unwrap();
+            self.hold_digest("gradients", row, spec.name(), &found);
+        }
+        let exported = network.export(&Parameters(parameters), &statistics);
+        for (row, norm) in case.norms.iter().enumerate() {
+            for (suffix, tensor) in [("mean", "running_mean"), ("var", "running_variance")] {
+                let name = format!("{norm}.running_{suffix}");
+                let found = exported.iter().find(|t| t.name == name).unwrap();
+                self.hold_digest(tensor, row, norm, &found.values);
+            }
+        }
+        let logits = network.forward(&working, Mode::Evaluate(&statistics), images).unwrap();
+        let values = <D as Backend<E>>::to_f32(logits).unwrap().as_vec();
+        self.hold("evaluation_logits", &values);
+    }
+}
+
+impl Check<'_> {
+    fn hold(&self, tensor: &str, found: &[f32]) {
+        self.hold_all(tensor, found, &self.golden.get(tensor).unwrap());
+    }
+
+    fn hold_digest(&self, tensor: &str, row: usize, name: &str, values: &[f32]) {
+        let found = digest(values);
+        let rows = self.golden.get(tensor).unwrap();
+        let expected = &rows[row * found.len()..(row + 1) * found.len()];
+        self.hold_all(&format!("{tensor} of {name}"), &found, expected);
+    }
+
+    fn hold_all(&self, name: &str, found: &[f32], expected: &[f64]) {
+        let name = format!("{name} {:?}", self.place);
+        match self.place.is_half() {
+            true if name.starts_with("gradients") => {
+                near(&name, found, expected, HALF_GRADIENT_TOLERANCE);
+            }
+            true => near(&name, found, expected, HALF_TOLERANCE),
+            false => close(&name, found, expected, self.tolerance),
         }
     }
 }

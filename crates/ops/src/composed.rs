@@ -1,28 +1,41 @@
 //! The composed form of each operator: dfdx's own operators only, on any device and number format.
 //!
-//! CUDA runs these, and tests hold the fast forms against them. A window becomes a gather of
-//! pixel rows, with one extra row that stands for the padding.
+//! Tests hold the fast forms against these. CUDA runs them, and keeps nothing but inputs and outputs
+//! for the way back; what lies in between is computed again there. In a 16-bit format matrix
+//! products take their sums in `f32` (dfdx's `AMP`), and all other sums, norms and functions are
+//! `f32` between their inputs and outputs.
 
 use dfdx::dtypes::{AMP, Dtype, f16};
 use dfdx::prelude::*;
-use trickbag_kernels::{AvgPool, Conv, ImageShape, MaxPool};
+use trickbag_kernels::{Conv, ImageShape};
 
 use crate::{
-    Activation, Affine, Backend, BatchStatistics, Descent, Divisor, Error, FeatureMap, Matrix,
-    Normalised, Pointwise, Rounding, Vector, Window,
+    Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Matrix, Normalised, Pointwise,
+    Rounding, Vector, Widen, Window,
 };
 
 mod blur;
 mod channels;
+mod conv;
+mod norm;
 mod pointwise;
+mod pool;
+mod recompute;
+mod rows;
 
 pub use blur::blur_pool;
 pub(crate) use channels::{check_factors, concatenated};
 pub use channels::{concat_channels, scale_channels};
+pub use conv::conv2d;
+pub use norm::{batch_norm, batch_norm_fixed, ghost_batch_norm};
 pub use pointwise::pointwise;
+pub use pool::{avg_pool, global_avg_pool, max_pool};
 
 /// A device whose [`Backend`] for `E` is the composed forms.
-pub trait Composed<E: Dtype>: Device<E> + Descent {}
+pub trait Composed<E: Dtype>: Widen<E> {}
+
+/// The shape of a feature map.
+type Dims = (usize, usize, usize, usize);
 
 impl Composed<f64> for Cpu {}
 impl Composed<AMP<f16>> for Cpu {}
@@ -46,7 +59,7 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
         window: &Window,
         groups: usize,
     ) -> Result<FeatureMap<E, Self, T>, Error> {
-        conv2d(x, filter, window, groups)
+        conv::lean(x, filter, window, groups)
     }
 
     fn ghost_batch_norm<T: Tape<E, Self>>(
@@ -55,7 +68,7 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<Normalised<E, Self, T>, Error> {
-        ghost_batch_norm(x, ghosts, affine, residual)
+        norm::lean(x, ghosts, affine, residual)
     }
 
     fn batch_norm_fixed<T: Tape<E, Self>>(
@@ -64,14 +77,14 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<FeatureMap<E, Self, T>, Error> {
-        batch_norm_fixed(x, statistics, affine, residual)
+        norm::lean_fixed(x, statistics, affine, residual)
     }
 
     fn max_pool<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
         window: &Window,
     ) -> Result<FeatureMap<E, Self, T>, Error> {
-        max_pool(x, window)
+        pool::lean_max(x, window)
     }
 
     fn avg_pool<T: Tape<E, Self>>(
@@ -80,13 +93,13 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
         rounding: Rounding,
         divisor: Divisor,
     ) -> Result<FeatureMap<E, Self, T>, Error> {
-        avg_pool(x, window, rounding, divisor)
+        pool::lean_avg(x, window, rounding, divisor)
     }
 
     fn global_avg_pool<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
     ) -> Result<Matrix<E, Self, T>, Error> {
-        global_avg_pool(x)
+        pool::lean_global(x)
     }
 
     fn linear<T: Tape<E, Self>>(
@@ -100,21 +113,21 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
     fn blur_pool<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
     ) -> Result<FeatureMap<E, Self, T>, Error> {
-        blur_pool(x)
+        blur::lean(x)
     }
 
     fn pointwise<S: Shape, T: Tape<E, Self>>(
         x: Tensor<S, E, Self, T>,
         function: Pointwise,
     ) -> Result<Tensor<S, E, Self, T>, Error> {
-        pointwise(x, function)
+        pointwise::lean(x, function)
     }
 
     fn scale_channels<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
         factors: Matrix<E, Self, T>,
     ) -> Result<FeatureMap<E, Self, T>, Error> {
-        scale_channels(x, factors)
+        channels::lean_scale(x, factors)
     }
 
     fn concat_channels<T: Tape<E, Self>>(
@@ -140,170 +153,23 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
     }
 }
 
-/// See [`Backend::conv2d`].
-pub fn conv2d<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: FeatureMap<E, D, T>,
-    filter: &FeatureMap<E, D>,
-    window: &Window,
-    groups: usize,
-) -> Result<FeatureMap<E, D, T>, Error> {
-    let conv = conv_geometry(x.shape(), filter.shape(), window, groups)?;
-    let (input, output) = (conv.input(), conv.output());
-    let (pixels, taps) = (output.pixels(), window.kernel[0] * window.kernel[1]);
-    let (c_in, c_out) = (input.channels / groups, output.channels / groups);
-
-    let index = interleave(&tap_rows(input, output, window));
-    let patches = gather(padded_rows(x, E::default())?, index)?;
-    let y = if groups == 1 {
-        let patches = patches.try_reshape_like(&(pixels, taps * c_in)).map_err(Error::device)?;
-        let filter = filter.retaped::<T>().try_reshape_like(&(taps * c_in, c_out));
-        patches.try_matmul(filter.map_err(Error::device)?).map_err(Error::device)?
-    } else {
-        let patches = patches.try_reshape_like(&(pixels, taps, groups, c_in));
-        let patches = patches
-            .and_then(|p| p.try_permute::<(usize, usize, usize, usize), Axes4<2, 0, 1, 3>>())
-            .and_then(|p| p.try_reshape_like(&(groups, pixels, taps * c_in)))
-            .map_err(Error::device)?;
-        let filter = filter.retaped::<T>().try_reshape_like(&(taps, c_in, groups, c_out));
-        let filter = filter
-            .and_then(|f| f.try_permute::<(usize, usize, usize, usize), Axes4<2, 0, 1, 3>>())
-            .and_then(|f| f.try_reshape_like(&(groups, taps * c_in, c_out)))
-            .map_err(Error::device)?;
-        patches
-            .try_matmul(filter)
-            .and_then(|y| y.try_permute::<(usize, usize, usize), Axes3<1, 0, 2>>())
-            .and_then(|y| y.try_reshape_like(&(pixels, output.channels)))
-            .map_err(Error::device)?
-    };
-    y.try_reshape_like(&dims(output)).map_err(Error::device)
-}
-
-/// See [`Backend::batch_norm`].
-pub fn batch_norm<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
-    x: FeatureMap<E, D, T>,
-    affine: &Affine<'_, E, D>,
-    residual: Option<FeatureMap<E, D, T>>,
-) -> Result<Normalised<E, D, T>, Error> {
-    ghost_batch_norm(x, 1, affine, residual)
-}
-
-/// See [`Backend::ghost_batch_norm`].
-pub fn ghost_batch_norm<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
-    x: FeatureMap<E, D, T>,
-    ghosts: usize,
-    affine: &Affine<'_, E, D>,
-    residual: Option<FeatureMap<E, D, T>>,
-) -> Result<Normalised<E, D, T>, Error> {
-    check_ghosts(x.shape().0, ghosts)?;
-    let shape = *x.shape();
-    let parts = parts(&shape, ghosts);
-    let rows: Parts<E, D, T> = x.try_reshape_like(&parts).map_err(Error::device)?;
-    let mean: Matrix<E, D, T> =
-        rows.retaped::<T>().try_mean::<_, Axis<1>>().map_err(Error::device)?;
-    let mean_value = mean.retaped::<NoneTape>();
-    let centred = rows.try_sub(over_pixels(mean, &parts)?).map_err(Error::device)?;
-    let var: Matrix<E, D, T> = centred
-        .retaped::<T>()
-        .try_square()
-        .and_then(|s| s.try_mean::<_, Axis<1>>())
-        .map_err(Error::device)?;
-    let of_batch = |of_parts: Matrix<E, D>| -> Result<Vector<f32, D>, Error> {
-        let of_batch: Vector<E, D> = of_parts.try_mean::<_, Axis<0>>().map_err(Error::device)?;
-        of_batch.try_to_dtype().map_err(Error::device)
-    };
-    let statistics =
-        BatchStatistics { mean: of_batch(mean_value)?, var: of_batch(var.retaped::<NoneTape>())? };
-    let y = normalise(centred, var, affine, &shape)?;
-    Ok((finish(y, shape, residual, affine.activation)?, statistics))
-}
-
-/// See [`Backend::batch_norm_fixed`].
-pub fn batch_norm_fixed<E: Dtype, D: Device<E> + Device<f32>, T: Tape<E, D>>(
-    x: FeatureMap<E, D, T>,
-    statistics: &BatchStatistics<D>,
-    affine: &Affine<'_, E, D>,
-    residual: Option<FeatureMap<E, D, T>>,
-) -> Result<FeatureMap<E, D, T>, Error> {
-    let shape = *x.shape();
-    check_channels("running mean", &statistics.mean, shape.3)?;
-    check_channels("running variance", &statistics.var, shape.3)?;
-    let mean = statistics.mean.clone().try_to_dtype().map_err(Error::device)?.retaped::<T>();
-    let var = statistics.var.clone().try_to_dtype().map_err(Error::device)?.retaped::<T>();
-    let centred = flatten(x)?.try_sub(over_rows(mean, &shape)?).map_err(Error::device)?;
-    let centred = centred.try_reshape_like(&parts(&shape, 1)).map_err(Error::device)?;
-    let var = var.try_reshape_like(&(1, shape.3)).map_err(Error::device)?;
-    let y = normalise(centred, var, affine, &shape)?;
-    finish(y, shape, residual, affine.activation)
-}
-
-/// See [`Backend::max_pool`].
-pub fn max_pool<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: FeatureMap<E, D, T>,
-    window: &Window,
-) -> Result<FeatureMap<E, D, T>, Error> {
-    let pool = MaxPool::new(image_shape(x.shape()), *window)?;
-    let lowest = E::from_f64(f64::NEG_INFINITY).unwrap_or_default();
-    let taps = tap_rows(pool.input(), pool.output(), window);
-    let rows = padded_rows(x, lowest)?;
-    let again = rows.retaped::<NoneTape>();
-    let mut taps = taps.into_iter();
-    let mut best = gather(rows, taps.next().unwrap_or_default())?;
-    // One comparison after another, so that of equal values exactly the first gets the gradient.
-    for index in taps {
-        let candidate = gather(again.retaped::<T>(), index)?;
-        let wins = candidate.try_gt(&best).map_err(Error::device)?;
-        best = wins.try_choose(candidate, best).map_err(Error::device)?;
-    }
-    best.try_reshape_like(&dims(pool.output())).map_err(Error::device)
-}
-
-/// See [`Backend::avg_pool`].
-pub fn avg_pool<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: FeatureMap<E, D, T>,
-    window: &Window,
-    rounding: Rounding,
-    divisor: Divisor,
-) -> Result<FeatureMap<E, D, T>, Error> {
-    let pool = AvgPool::new(image_shape(x.shape()), *window, rounding, divisor)?;
-    let (output, dev) = (pool.output(), x.device().clone());
-    let taps = tap_rows(pool.input(), output, window);
-    let divisors = match divisor {
-        Divisor::Window => padded_taps(pool.input(), output, window),
-        Divisor::Valid => valid_taps(pool.input(), &taps),
-    };
-    let shares = divisors.iter().map(|&d| E::from_f64(1.0 / d as f64).unwrap_or_default());
-    let shares = dev.try_tensor_from_vec(shares.collect(), (output.pixels(),));
-    let shares = shares.map_err(Error::device)?.retaped::<T>();
-    let flat = (output.pixels(), output.channels);
-    let shares = shares.try_broadcast_like::<_, Axis<1>>(&flat).map_err(Error::device)?;
-    gather(padded_rows(x, E::default())?, interleave(&taps))?
-        .try_reshape_like(&(output.pixels(), taps.len(), output.channels))
-        .and_then(|p| p.try_sum::<(usize, usize), Axis<1>>())
-        .and_then(|sum| sum.try_mul(shares))
-        .and_then(|y| y.try_reshape_like(&dims(output)))
-        .map_err(Error::device)
-}
-
-/// See [`Backend::global_avg_pool`].
-pub fn global_avg_pool<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: FeatureMap<E, D, T>,
-) -> Result<Matrix<E, D, T>, Error> {
-    let (batch, height, width, channels) = *x.shape();
-    x.try_reshape_like(&(batch, height * width, channels))
-        .and_then(|x| x.try_mean::<(usize, usize), Axis<1>>())
-        .map_err(Error::device)
-}
-
 /// See [`Backend::linear`].
+///
+/// The bias is a product with ones, whose gradient is a sum with all the digits that matrix products
+/// have.
 pub fn linear<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: Matrix<E, D, T>,
     weight: &Matrix<E, D>,
     bias: &Vector<E, D>,
 ) -> Result<Matrix<E, D, T>, Error> {
-    let shape = linear_shape(x.shape(), weight.shape(), bias.shape())?;
-    let y = x.try_matmul(weight.retaped::<T>()).map_err(Error::device)?;
-    let bias = bias.retaped::<T>().try_broadcast_like::<_, Axis<0>>(&shape);
-    y.try_add(bias.map_err(Error::device)?).map_err(Error::device)
+    let (batch, outputs) = linear_shape(x.shape(), weight.shape(), bias.shape())?;
+    let run = || {
+        let ones: Matrix<E, D> = x.device().try_ones_like(&(batch, 1))?;
+        let bias = bias.retaped::<T>().try_reshape_like(&(1, outputs))?;
+        let bias = ones.retaped::<T>().try_matmul(bias)?;
+        x.try_matmul(weight.retaped::<T>())?.try_add(bias)
+    };
+    run().map_err(Error::device)
 }
 
 pub(crate) fn image_shape(shape: &(usize, usize, usize, usize)) -> ImageShape {
@@ -371,147 +237,10 @@ pub(crate) fn check_residual<S: Shape>(residual: Option<&S>, shape: &S) -> Resul
     }
 }
 
-/// The pixels of a feature map as rows, and one more row that stands for the padding.
-fn padded_rows<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    x: FeatureMap<E, D, T>,
-    padding: E,
-) -> Result<Matrix<E, D, T>, Error> {
-    let channels = x.shape().3;
-    let row = x.device().try_tensor_from_vec(vec![padding; channels], (1, channels));
-    (flatten(x)?, row.map_err(Error::device)?).try_concat_along(Axis::<0>).map_err(Error::device)
-}
-
-fn gather<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    rows: Matrix<E, D, T>,
-    index: Vec<usize>,
-) -> Result<Matrix<E, D, T>, Error> {
-    let len = index.len();
-    let index = rows.device().try_tensor_from_vec(index, (len,)).map_err(Error::device)?;
-    rows.try_gather::<(usize, usize), _>(index).map_err(Error::device)
-}
-
-/// For each tap of the window, the row that each output pixel reads; the row after the last pixel
-/// where that lies in the padding.
-fn tap_rows(input: ImageShape, output: ImageShape, window: &Window) -> Vec<Vec<usize>> {
-    let [kernel_h, kernel_w] = window.kernel;
-    let coordinate = |axis: usize, out: usize, tap: usize, size: usize| {
-        (out * window.stride[axis] + tap * window.dilation[axis])
-            .checked_sub(window.padding[axis])
-            .filter(|&i| i < size)
-    };
-    let tap = |kh: usize, kw: usize| {
-        let mut rows = Vec::with_capacity(output.pixels());
-        for b in 0..output.batch {
-            for oh in 0..output.height {
-                let ih = coordinate(0, oh, kh, input.height);
-                rows.extend((0..output.width).map(|ow| {
-                    let iw = coordinate(1, ow, kw, input.width);
-                    ih.zip(iw).map_or(input.pixels(), |(ih, iw)| {
-                        (b * input.height + ih) * input.width + iw
-                    })
-                }));
-            }
-        }
-        rows
-    };
-    (0..kernel_h)
-        .flat_map(|kh| (0..kernel_w).map(move |kw| (kh, kw)))
-        .map(|(h, w)| tap(h, w))
-        .collect()
-}
-
-/// Per output pixel, the taps that lie in the image.
-fn valid_taps(input: ImageShape, taps: &[Vec<usize>]) -> Vec<usize> {
-    let pixels = taps.first().map_or(0, Vec::len);
-    let valid = |p: usize| taps.iter().filter(|tap| tap[p] < input.pixels()).count();
-    (0..pixels).map(valid).collect()
-}
-
-/// Per output pixel, the taps that lie in the padded image (all, but where rounding up ends a
-/// window beyond it).
-fn padded_taps(input: ImageShape, output: ImageShape, window: &Window) -> Vec<usize> {
-    let count = |axis: usize, out: usize, size: usize| {
-        let end = size + 2 * window.padding[axis];
-        (0..window.kernel[axis]).filter(|tap| out * window.stride[axis] + tap < end).count()
-    };
-    let columns: Vec<_> = (0..output.width).map(|ow| count(1, ow, input.width)).collect();
-    let rows = (0..output.height).map(|oh| count(0, oh, input.height));
-    let image: Vec<_> = rows.flat_map(|r| columns.iter().map(move |c| r * c)).collect();
-    image.repeat(output.batch)
-}
-
-/// `[tap][pixel]` to `[pixel][tap]`, flat.
-fn interleave(taps: &[Vec<usize>]) -> Vec<usize> {
-    let pixels = taps.first().map_or(0, Vec::len);
-    (0..pixels).flat_map(|p| taps.iter().map(move |tap| tap[p])).collect()
-}
-
+/// Pixels by channels.
 fn flatten<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: FeatureMap<E, D, T>,
-) -> Result<Matrix<E, D, T>, Error> {
+) -> Result<Matrix<E, D, T>, D::Err> {
     let (batch, height, width, channels) = *x.shape();
-    x.try_reshape_like(&(batch * height * width, channels)).map_err(Error::device)
-}
-
-fn over_rows<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    vector: Vector<E, D, T>,
-    shape: &(usize, usize, usize, usize),
-) -> Result<Matrix<E, D, T>, Error> {
-    let rows = (shape.0 * shape.1 * shape.2, shape.3);
-    vector.try_broadcast_like::<_, Axis<0>>(&rows).map_err(Error::device)
-}
-
-/// Equal parts of a batch, each of them pixels by channels.
-type Parts<E, D, T = NoneTape> = Tensor<(usize, usize, usize), E, D, T>;
-
-fn parts(shape: &(usize, usize, usize, usize), ghosts: usize) -> (usize, usize, usize) {
-    (ghosts, shape.0 / ghosts * shape.1 * shape.2, shape.3)
-}
-
-fn over_pixels<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    of_parts: Matrix<E, D, T>,
-    parts: &(usize, usize, usize),
-) -> Result<Parts<E, D, T>, Error> {
-    of_parts.try_broadcast_like::<_, Axis<1>>(parts).map_err(Error::device)
-}
-
-/// `centred / sqrt(var + eps) * scale + shift`, part by part.
-fn normalise<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    centred: Parts<E, D, T>,
-    var: Matrix<E, D, T>,
-    affine: &Affine<'_, E, D>,
-    shape: &(usize, usize, usize, usize),
-) -> Result<Matrix<E, D, T>, Error> {
-    check_channels("norm scale", affine.scale, shape.3)?;
-    check_channels("norm shift", affine.shift, shape.3)?;
-    let (parts, channels) = (*centred.shape(), *var.shape());
-    let eps = E::from_f32(affine.eps).unwrap_or_default();
-    let deviation = var.try_add(eps).and_then(|v| v.try_sqrt());
-    let scale = affine.scale.retaped::<T>().try_broadcast_like::<_, Axis<0>>(&channels);
-    let factor = scale
-        .map_err(Error::device)?
-        .try_div(deviation.map_err(Error::device)?)
-        .map_err(Error::device)?;
-    let rows: Matrix<E, D, T> = centred
-        .try_mul(over_pixels(factor, &parts)?)
-        .and_then(|y| y.try_reshape_like(&(parts.0 * parts.1, parts.2)))
-        .map_err(Error::device)?;
-    rows.try_add(over_rows(affine.shift.retaped::<T>(), shape)?).map_err(Error::device)
-}
-
-fn finish<E: Dtype, D: Device<E>, T: Tape<E, D>>(
-    y: Matrix<E, D, T>,
-    shape: (usize, usize, usize, usize),
-    residual: Option<FeatureMap<E, D, T>>,
-    activation: Activation,
-) -> Result<FeatureMap<E, D, T>, Error> {
-    check_residual(residual.as_ref().map(|r| r.shape()), &shape)?;
-    let mut y = y.try_reshape_like(&shape).map_err(Error::device)?;
-    if let Some(residual) = residual {
-        y = y.try_add(residual).map_err(Error::device)?;
-    }
-    match activation {
-        Activation::Identity => Ok(y),
-        Activation::Relu => y.try_relu().map_err(Error::device),
-    }
+    x.try_reshape_like(&(batch * height * width, channels))
 }

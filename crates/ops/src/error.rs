@@ -56,6 +56,9 @@ pub enum Error {
         /// Parts asked for.
         ghosts: usize,
     },
+    /// There is no such device.
+    #[error("there is no such CUDA device: {0}")]
+    NoDevice(String),
     /// The device failed, most likely out of memory.
     #[error("the device failed: {0}; a smaller batch needs less memory")]
     Device(String),

@@ -35,15 +35,14 @@
 //! [`Backend`] has one method per operator, in two forms:
 //!
 //! - The **composed form** in [`composed`] is dfdx's own operators, on any dfdx device and number
-//!   format. It is what CUDA runs.
+//!   format. It is what CUDA runs, keeping nothing but inputs and outputs for the backward pass.
 //! - The **fast form** replaces it on the CPU in `f32`, [`Bf16`] and dfdx's `f16` and calls [`trickbag_kernels`].
 //!
 //! Tests hold one against the other. Code that is generic over the number format asks for
 //! [`Backend<E>`](Backend), not for dfdx's `Device<E>`, which no other crate's format can be;
 //! [`Tensors`] has what else it needs.
 //!
-//! In the fast form the gradient of an operator's *output* is consumed by its backward
-//! pass, which frees it early: only gradients of tensors that no operator produced can be read
+//! The gradient of an operator's *output* is consumed by its backward pass, which frees it early: only gradients of tensors that no operator produced can be read
 //! afterwards.
 
 mod backend;
@@ -52,14 +51,19 @@ mod blur;
 mod buffers;
 pub mod composed;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod descent;
 mod error;
 mod pointwise;
 mod profile;
 mod tensors;
+mod widen;
 
 pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Normalised, Vector};
 pub use bf16::Bf16;
+#[cfg(feature = "cuda")]
+pub use cuda::{cuda, cuda_memory};
 pub use descent::Descent;
 pub use error::Error;
 pub use pointwise::Pointwise;
@@ -68,3 +72,4 @@ pub use tensors::Tensors;
 pub use trickbag_kernels::{
     Activation, AvgPool, Divisor, ImageShape, Momentum, Rounding, SgdStep, Window,
 };
+pub use widen::Widen;

@@ -20,7 +20,8 @@ pub trait Tensors<E: Dtype>: Storage<E> + Descent {
 
     /// A scalar on the tape of `x` that has this value, and this gradient with respect to `x`.
     ///
-    /// This is how a loss that was computed in `f32` continues a tape in another format.
+    /// The value is rounded to `E`, and is not finite where the composed form leaves the range of
+    /// `E`; the gradient is right even then. This is how a loss that was computed in `f32` continues a tape in another format.
     fn scalar<S: Shape, T: Tape<E, Self>>(
         x: Tensor<S, E, Self, T>,
         value: f32,
@@ -46,13 +47,17 @@ impl<E: Dtype, D: Device<E> + Descent> Tensors<E> for D {
         gradient: Tensor<S, f32, Self>,
     ) -> Result<Tensor<(), E, Self, T>, Error> {
         check_gradient(gradient.shape(), x.shape())?;
-        let gradient = gradient.try_to_dtype::<E>().map_err(Error::device)?;
-        // A product with the gradient as a constant has that gradient; the offset mends its value.
-        let product = x.try_mul(gradient).and_then(|p| p.try_sum::<(), S::AllAxes>());
-        let product = product.map_err(Error::device)?;
-        let aside = product.retaped::<NoneTape>().try_to_dtype::<f32>().map_err(Error::device)?;
-        let offset = f64::from(value) - f64::from(aside.as_vec()[0]);
-        product.try_add(E::from_f64(offset).unwrap_or_default()).map_err(Error::device)
+        let value = E::from_f32(value).unwrap_or_default();
+        let run = || {
+            // A product with the gradient as a constant has that gradient; the offset mends its
+            // value.
+            let product = x.try_mul(gradient.try_to_dtype::<E>()?)?.try_sum::<(), S::AllAxes>()?;
+            let value: Tensor<(), E, Self> =
+                product.device().try_tensor_from_vec(vec![value], ())?;
+            let offset = value.try_sub(product.retaped::<NoneTape>())?;
+            product.try_add(offset.retaped::<T>())
+        };
+        run().map_err(Error::device)
     }
 
     fn backward(

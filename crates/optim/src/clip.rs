@@ -2,7 +2,7 @@
 
 use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
-use trickbag_ops::Vector;
+use trickbag_ops::{Descent, Vector};
 
 use crate::Error;
 use crate::range::positive;
@@ -79,7 +79,7 @@ impl Clip {
     /// [`Error::GradientNorm`] for gradients that are not finite, [`Error::Mismatch`] for lists that
     /// do not belong together, [`Error::Units`] for outputs that do not divide a parameter,
     /// [`Error::Ops`] for a failing device.
-    pub fn apply<D: Device<f32>>(
+    pub fn apply<D: Descent>(
         &self,
         gradients: Vec<Vector<f32, D>>,
         parameters: &[Vector<f32, D>],

@@ -66,7 +66,7 @@ impl Rule for Lamb {
         let mut update = self.adam().direction(gradient, slots, step.number)?;
         update.try_axpy(1.0, parameter, step.weight_decay).map_err(Error::device)?;
         let ratio = match step.adaptation {
-            Adaptation::Included => ratio(parameter, &update),
+            Adaptation::Included => ratio(parameter, &update)?,
             Adaptation::Excluded => 1.0,
         };
         parameter.try_axpy(1.0, &update, -step.lr * ratio).map_err(Error::device)
@@ -79,9 +79,10 @@ impl Lamb {
     }
 }
 
-fn ratio<D: Descent>(parameter: &Vector<f32, D>, update: &Vector<f32, D>) -> f64 {
+fn ratio<D: Descent>(parameter: &Vector<f32, D>, update: &Vector<f32, D>) -> Result<f64, Error> {
     let [p, u] = [parameter, update].map(|vector| norm(slice::from_ref(vector)));
-    if p > 0.0 && u > 0.0 { p / u } else { 1.0 }
+    let (p, u) = (p?, u?);
+    Ok(if p > 0.0 && u > 0.0 { p / u } else { 1.0 })
 }
 
 fn default_eps() -> f64 {

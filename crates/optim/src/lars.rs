@@ -73,7 +73,7 @@ impl Rule for Lars {
         step: Step,
     ) -> Result<(), Error> {
         let ratio = match step.adaptation {
-            Adaptation::Included => self.ratio(parameter, &gradient, step.weight_decay),
+            Adaptation::Included => self.ratio(parameter, &gradient, step.weight_decay)?,
             Adaptation::Excluded => 1.0,
         };
         gradient.try_axpy(ratio, parameter, ratio * step.weight_decay).map_err(Error::device)?;
@@ -88,13 +88,14 @@ impl Lars {
         parameter: &Vector<f32, D>,
         gradient: &Vector<f32, D>,
         weight_decay: f64,
-    ) -> f64 {
+    ) -> Result<f64, Error> {
         let [p, g] = [parameter, gradient].map(|vector| norm(slice::from_ref(vector)));
-        if p > 0.0 && g > 0.0 {
+        let (p, g) = (p?, g?);
+        Ok(if p > 0.0 && g > 0.0 {
             self.trust_coefficient * p / (g + weight_decay * p + EPS)
         } else {
             1.0
-        }
+        })
     }
 }
 

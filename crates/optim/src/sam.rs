@@ -1,8 +1,7 @@
 //! Sharpness-aware minimisation: the gradient is taken at the worst place nearby.
 
-use dfdx::prelude::*;
 use serde::{Deserialize, Serialize};
-use trickbag_ops::Vector;
+use trickbag_ops::{Descent, Vector};
 
 use crate::Error;
 use crate::range::{at_least_one, positive};
@@ -68,7 +67,7 @@ impl Sam {
     ///
     /// [`Error::GradientNorm`] for gradients that are not finite, [`Error::Mismatch`] for lists that
     /// do not belong together, [`Error::Ops`] for a failing device.
-    pub fn perturb<D: Device<f32>>(
+    pub fn perturb<D: Descent>(
         &self,
         parameters: &[Vector<f32, D>],
         gradients: &[Vector<f32, D>],

@@ -1,15 +1,12 @@
 //! Lists of vectors, one for each parameter: whether two belong together, and sums over a list.
 
 use dfdx::prelude::*;
-use trickbag_ops::Vector;
+use trickbag_ops::{Descent, Vector};
 
 use crate::Error;
 
-/// Euclidean norm of all values of a list together.
-///
-/// It is summed in `f64`, in an order that follows from the lengths alone, so that it is the same
-/// on any number of threads. The values are copied to the host for that: on CUDA, dfdx's own sum
-/// adds in whatever order its threads finish, and in `f32`.
+/// Euclidean norm of all values of a list together; see [`Descent::squared_sum`] for how it is
+/// summed.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -17,15 +14,20 @@ use crate::Error;
 ///
 /// let dev = Cpu::default();
 /// let gradients = [dev.tensor_from_vec(vec![3.0, 0.0], (2,)), dev.tensor_from_vec(vec![4.0], (1,))];
-/// assert_eq!(norm(&gradients), 5.0);
+/// assert_eq!(norm(&gradients)?, 5.0);
+/// # Ok::<(), trickbag_optim::Error>(())
 /// ```
-pub fn norm<D: Device<f32>>(vectors: &[Vector<f32, D>]) -> f64 {
-    vectors.iter().map(|vector| squared_sum(&vector.as_vec())).sum::<f64>().sqrt()
+///
+/// # Errors
+///
+/// [`Error::Ops`] for a failing device.
+pub fn norm<D: Descent>(vectors: &[Vector<f32, D>]) -> Result<f64, Error> {
+    Ok(D::squared_sum(vectors)?.sqrt())
 }
 
 /// The norm of gradients; an error where it is not finite.
-pub(crate) fn finite_norm<D: Device<f32>>(gradients: &[Vector<f32, D>]) -> Result<f64, Error> {
-    match norm(gradients) {
+pub(crate) fn finite_norm<D: Descent>(gradients: &[Vector<f32, D>]) -> Result<f64, Error> {
+    match norm(gradients)? {
         found if found.is_finite() => Ok(found),
         found => Err(Error::GradientNorm(found)),
     }
@@ -72,18 +74,4 @@ pub(crate) fn check_len(
         true => Ok(()),
         false => Err(Error::Mismatch { what: what(), found, expected }),
     }
-}
-
-/// Sums in lanes, which the compiler can keep in vector registers.
-fn squared_sum(values: &[f32]) -> f64 {
-    const LANES: usize = 16;
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for chunk in chunks {
-        for (sum, &value) in sums.iter_mut().zip(chunk) {
-            *sum += f64::from(value) * f64::from(value);
-        }
-    }
-    let rest = rest.iter().map(|&value| f64::from(value) * f64::from(value));
-    sums.into_iter().chain(rest).sum()
 }

@@ -31,7 +31,7 @@ fn fit(steps: usize) -> Result<(f32, f32, i32, LossScaler), Error> {
         let error = Backend::linear(x.leaky_trace(), &slope, &working[1])? - y.clone();
         let loss = error.square().mean() * scaler.scale();
         let gradients = backward(loss, &working, scaler.scale())?;
-        let outcome = StepOutcome::of(&gradients);
+        let outcome = StepOutcome::of(&gradients)?;
         match outcome {
             StepOutcome::Overflow => skipped += 1,
             StepOutcome::Finite => parameters.iter_mut().zip(gradients).for_each(|(p, g)| {

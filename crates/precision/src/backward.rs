@@ -2,7 +2,7 @@
 
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
-use trickbag_ops::{Backend, Tensors, Vector};
+use trickbag_ops::{Backend, Descent, Tensors, Vector};
 
 use crate::{Error, StepOutcome};
 
@@ -43,11 +43,17 @@ pub fn backward<E: Dtype, D: Backend<E>>(
 impl StepOutcome {
     /// Whether all of these gradients are finite: one vote for all of them, whatever the number of
     /// passes and parameters.
-    pub fn of<'a, D: Device<f32>>(gradients: impl IntoIterator<Item = &'a Vector<f32, D>>) -> Self {
-        let finite = |gradient: &Vector<f32, D>| gradient.as_vec().iter().all(|x| x.is_finite());
-        match gradients.into_iter().all(finite) {
-            true => Self::Finite,
-            false => Self::Overflow,
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Ops`] for a failing device.
+    pub fn of<'a, D: Descent>(
+        gradients: impl IntoIterator<Item = &'a Vector<f32, D>>,
+    ) -> Result<Self, Error> {
+        let gradients: Vec<_> = gradients.into_iter().collect();
+        match D::all_finite(&gradients)? {
+            true => Ok(Self::Finite),
+            false => Ok(Self::Overflow),
         }
     }
 }

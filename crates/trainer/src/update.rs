@@ -118,24 +118,24 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
     fn attempt(&self, examples: &Examples) -> Result<Attempt<D>, Error> {
         let mut statistics = self.statistics.clone();
         let (gradients, score) = self.gradients(&self.parameters, &mut statistics, examples)?;
-        let outcome = self.outcome(&gradients);
+        let outcome = self.outcome(&gradients)?;
         let mut attempt = Attempt { gradients, statistics, score, outcome };
         if attempt.outcome == StepOutcome::Finite {
             attempt.gradients = self.sharpened(attempt.gradients, examples)?;
-            attempt.outcome = self.outcome(&attempt.gradients);
+            attempt.outcome = self.outcome(&attempt.gradients)?;
         }
         Ok(attempt)
     }
 
     /// The vote of all gradients that the optimiser will use; where the loss is not scaled, nobody
     /// asks.
-    fn outcome(&self, gradients: &[Vector<f32, D>]) -> StepOutcome {
+    fn outcome(&self, gradients: &[Vector<f32, D>]) -> Result<StepOutcome, Error> {
         if self.scaler.is_none() {
-            return StepOutcome::Finite;
+            return Ok(StepOutcome::Finite);
         }
         let groups = self.groups.at(self.progress.step).iter();
         let used = gradients.iter().zip(groups).filter(|(_, g)| g.training == Training::Trainable);
-        StepOutcome::of(used.map(|(gradient, _)| gradient))
+        Ok(StepOutcome::of(used.map(|(gradient, _)| gradient))?)
     }
 
     /// The mean gradients over all examples at these parameters, pass by pass, and their score. The

@@ -35,6 +35,7 @@ pub(crate) fn ablate(options: &Ablate) -> Result<ExitCode, Failure> {
     let machine = options.training.machine.prepare()?;
     let data = open_data(&document)?;
     let work = planned(&document, &cuts, &seeds, &data)?;
+    work.iter().try_for_each(|run| machine.device.check(&run.plan))?;
     let session = Session {
         runs: options.training.runs.join(&recipe.name),
         machine,

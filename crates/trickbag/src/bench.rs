@@ -16,7 +16,7 @@ use std::time::Instant;
 use dfdx::dtypes::Dtype;
 use trickbag_kernels::Isa;
 use trickbag_models::Network;
-use trickbag_ops::Backend;
+use trickbag_ops::{Backend, Descent};
 use trickbag_report::peak_rss;
 
 pub(crate) use self::options::Bench;
@@ -50,10 +50,14 @@ fn measure(pass: Pass, options: &Options, isa: Isa) -> Result<Measurement, Failu
     let threads = compute_with(options.threads)?;
     let network = work.model.network()?;
     let macs = network.macs(work.image, work.image).input()?;
-    let peak = peak::flops_per_second(isa);
+    let peak = match options.device {
+        DeviceName::Cpu => Some(peak::flops_per_second(isa)),
+        #[cfg(feature = "cuda")]
+        DeviceName::Cuda(_) => None,
+    };
     let start_rss_bytes = peak_rss();
     let timing = Timing { work: &work, network: &network, steps: options.steps.into() };
-    let run = || dispatch(DeviceName::Cpu, work.precision.into(), timing);
+    let run = || dispatch(options.device, work.precision.into(), timing);
     let (times, operators) = match options.profile {
         true => {
             let (times, profile) = trickbag_ops::profile(run);
@@ -65,6 +69,7 @@ fn measure(pass: Pass, options: &Options, isa: Isa) -> Result<Measurement, Failu
     Ok(Measurement {
         program: "trickbag",
         version: env!("CARGO_PKG_VERSION"),
+        device: options.device.to_string(),
         threads,
         isa: format!("{isa:?}").to_lowercase(),
         processor: Processor::here(),
@@ -97,15 +102,26 @@ impl Job for Timing<'_> {
         let Self { work, network, steps } = self;
         match work.pass {
             Pass::Step => {
-                let mut training = Training::<E, D>::new(network, work, dev)?;
-                time(steps, || training.step().map(Some))
+                let mut training = Training::<E, D>::new(network, work, dev.clone())?;
+                time(steps, || {
+                    let loss = training.step()?;
+                    finish(&dev).map(|()| Some(loss))
+                })
             }
             Pass::Infer => {
                 let inference = Inference::<E, D>::new(network, work, &dev)?;
-                time(steps, || inference.step().map(|()| None))
+                time(steps, || {
+                    inference.step()?;
+                    finish(&dev).map(|()| None)
+                })
             }
         }
     }
+}
+
+/// Waits for what the device has been told to do.
+fn finish<D: Descent>(dev: &D) -> Result<(), Failure> {
+    Ok(dev.try_synchronize().map_err(trickbag_ops::Error::device)?)
 }
 
 fn time(

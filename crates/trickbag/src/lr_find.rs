@@ -53,6 +53,7 @@ pub(crate) fn lr_find(options: &LrFind) -> Result<ExitCode, Failure> {
     let data = open_data(&document)?;
     let plan = Plan::new(&document, data.facts()).input()?;
     let plan = Plan { learning_rate: one_after_another(&rates)?, ..plan };
+    machine.device.check(&plan)?;
     let data = plan.dataset(&data).input()?;
     let sweep = dispatch(
         machine.device,

@@ -29,6 +29,7 @@ pub(crate) fn run(options: &Run) -> Result<ExitCode, Failure> {
     let machine = options.training.machine.prepare()?;
     let data = open_data(&document)?;
     let plan = Plan::new(&document, data.facts()).input()?;
+    machine.device.check(&plan)?;
     let data = plan.dataset(&data).input()?;
     let folder = match resumed {
         Some(folder) => unfinished(folder)?,

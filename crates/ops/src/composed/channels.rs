@@ -3,8 +3,9 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 
-use super::flatten;
-use crate::{Error, FeatureMap, Matrix};
+use super::recompute::{Again, computed, flat};
+use super::{Dims, flatten};
+use crate::{Error, FeatureMap, Matrix, Vector, Widen};
 
 /// See [`Backend::scale_channels`](crate::Backend::scale_channels).
 pub fn scale_channels<E: Dtype, D: Device<E>, T: Tape<E, D>>(
@@ -12,8 +13,40 @@ pub fn scale_channels<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     factors: Matrix<E, D, T>,
 ) -> Result<FeatureMap<E, D, T>, Error> {
     check_factors(x.shape(), factors.shape())?;
-    let factors = factors.try_broadcast_like::<_, Axes2<1, 2>>(x.shape()).map_err(Error::device)?;
-    x.try_mul(factors).map_err(Error::device)
+    scaled(x, factors).map_err(Error::device)
+}
+
+/// [`scale_channels`] that keeps nothing for the way back, and computes in `f32` at least.
+pub(super) fn lean_scale<E: Dtype, D: Widen<E>, T: Tape<E, D>>(
+    x: FeatureMap<E, D, T>,
+    factors: Matrix<E, D, T>,
+) -> Result<FeatureMap<E, D, T>, Error> {
+    let shape = *x.shape();
+    check_factors(&shape, factors.shape())?;
+    let narrow = move |inputs: &[Vector<E, D>]| scaled_again(inputs, shape);
+    let wide = move |inputs: &[Vector<f32, D>]| scaled_again(inputs, shape);
+    let run = || {
+        let ((x, tape), (factors, beside)) = (flat(x)?, flat(factors)?);
+        computed(vec![x, factors], tape.merge(beside), narrow, wide)
+    };
+    run().map(|(y, ())| y).map_err(Error::device)
+}
+
+fn scaled_again<E: Dtype, D: Device<E>>(
+    inputs: &[Vector<E, D>],
+    shape: Dims,
+) -> Again<Dims, (), E, D> {
+    let x = inputs[0].clone().leaky_traced().try_reshape_like(&shape)?;
+    let factors = inputs[1].clone().leaky_traced().try_reshape_like(&(shape.0, shape.3))?;
+    Ok((scaled(x, factors)?, ()))
+}
+
+fn scaled<E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    x: FeatureMap<E, D, T>,
+    factors: Matrix<E, D, T>,
+) -> Result<FeatureMap<E, D, T>, D::Err> {
+    let factors = factors.try_broadcast_like::<_, Axes2<1, 2>>(x.shape())?;
+    x.try_mul(factors)
 }
 
 /// See [`Backend::concat_channels`](crate::Backend::concat_channels).
@@ -25,9 +58,9 @@ pub fn concat_channels<E: Dtype, D: Device<E>, T: Tape<E, D>>(
     let joined = parts
         .into_iter()
         .map(flatten)
-        .reduce(|joined, part| (joined?, part?).try_concat_along(Axis::<1>).map_err(Error::device));
-    let joined = joined.unwrap_or_else(|| Err(no_parts()))?;
-    joined.try_reshape_like(&shape).map_err(Error::device)
+        .reduce(|joined, part| (joined?, part?).try_concat_along(Axis::<1>));
+    let joined = joined.ok_or_else(no_parts)?.and_then(|joined| joined.try_reshape_like(&shape));
+    joined.map_err(Error::device)
 }
 
 pub(crate) fn check_factors(

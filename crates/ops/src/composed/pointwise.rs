@@ -3,8 +3,9 @@
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 
+use super::recompute::{computed, flat};
 use crate::pointwise::{ERF_LIMIT, ERF_P, ERF_Q};
-use crate::{Error, Pointwise};
+use crate::{Error, Pointwise, Vector, Widen};
 
 /// See [`Backend::pointwise`](crate::Backend::pointwise).
 ///
@@ -14,13 +15,36 @@ pub fn pointwise<S: Shape, E: Dtype, D: Device<E>, T: Tape<E, D>>(
     x: Tensor<S, E, D, T>,
     function: Pointwise,
 ) -> Result<Tensor<S, E, D, T>, Error> {
-    let y = match function {
+    applied(x, function).map_err(Error::device)
+}
+
+/// [`pointwise`] that keeps nothing for the way back, and computes in `f32` at least.
+pub(super) fn lean<S: Shape, E: Dtype, D: Widen<E>, T: Tape<E, D>>(
+    x: Tensor<S, E, D, T>,
+    function: Pointwise,
+) -> Result<Tensor<S, E, D, T>, Error> {
+    if function == Pointwise::Relu {
+        return pointwise(x, function);
+    }
+    let shape = *x.shape();
+    let narrow =
+        move |inputs: &[Vector<E, D>]| Ok((applied(inputs[0].leaky_trace(), function)?, ()));
+    let wide =
+        move |inputs: &[Vector<f32, D>]| Ok((applied(inputs[0].leaky_trace(), function)?, ()));
+    let y = flat(x).and_then(|(x, tape)| computed(vec![x], tape, narrow, wide));
+    y.and_then(|(y, ())| y.try_reshape_like(&shape)).map_err(Error::device)
+}
+
+fn applied<S: Shape, E: Dtype, D: Device<E>, T: Tape<E, D>>(
+    x: Tensor<S, E, D, T>,
+    function: Pointwise,
+) -> Result<Tensor<S, E, D, T>, D::Err> {
+    match function {
         Pointwise::Relu => x.try_relu(),
         Pointwise::Sigmoid => x.try_sigmoid(),
-        Pointwise::Silu => x.with_empty_tape().try_sigmoid().and_then(|y| y.try_mul(x)),
+        Pointwise::Silu => x.with_empty_tape().try_sigmoid()?.try_mul(x),
         Pointwise::Gelu => gelu(x),
-    };
-    y.map_err(Error::device)
+    }
 }
 
 fn gelu<S: Shape, E: Dtype, D: Device<E>, T: Tape<E, D>>(

@@ -1,13 +1,16 @@
 //! Trainings of three small vectors, as the file `goldens/trajectories.safetensors` describes them.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // each test uses a part of it
 
+#[path = "../../../ops/tests/device/mod.rs"]
+pub mod device;
 #[path = "../../../ops/tests/golden/mod.rs"]
 pub mod golden;
 
+use device::to;
 use dfdx::prelude::*;
 use golden::fill;
 use serde::Deserialize;
-use trickbag_ops::Vector;
+use trickbag_ops::{Descent, Vector};
 use trickbag_optim::{Error, Lookahead, Optimizer, Sam, Slot, SlowWeights, State};
 use trickbag_param_groups::{Group, Lars};
 
@@ -44,15 +47,15 @@ struct GroupCase {
 
 /// A training of a case, and all that it carries from step to step.
 #[derive(Clone)]
-pub struct Training {
-    pub parameters: Vec<Vector<f32, Cpu>>,
-    pub state: State<Cpu>,
-    slow: Option<SlowWeights<Cpu>>,
+pub struct Training<D: Descent> {
+    pub parameters: Vec<Vector<f32, D>>,
+    pub state: State<D>,
+    slow: Option<SlowWeights<D>>,
 }
 
-impl Training {
-    pub fn new(case: &Case) -> Self {
-        let parameters = start();
+impl<D: Descent> Training<D> {
+    pub fn new(case: &Case, dev: &D) -> Self {
+        let parameters = start_on(dev);
         let state = State::new(case.optimizer, &parameters).unwrap();
         let slow = case.lookahead.map(|settings| SlowWeights::new(settings, &parameters).unwrap());
         Self { parameters, state, slow }
@@ -76,7 +79,8 @@ impl Training {
 
     /// The training as it is after it was saved and loaded.
     pub fn saved_and_loaded(self, case: &Case) -> Self {
-        let mut loaded = Self { parameters: copied(&self.parameters), ..Self::new(case) };
+        let dev = self.parameters[0].device();
+        let mut loaded = Self { parameters: copied(&self.parameters), ..Self::new(case, dev) };
         let slots = self.state.slots();
         loaded.state.restore(self.state.steps(), from(slots)).unwrap();
         if let (Some(slow), Some(saved)) = (&mut loaded.slow, &self.slow) {
@@ -97,16 +101,20 @@ impl Case {
         NAMES.map(group).to_vec()
     }
 
-    fn gradients(&self, step: usize, parameters: &[Vector<f32, Cpu>]) -> Vec<Vector<f32, Cpu>> {
-        let gradient = |(name, parameter): (&str, &Vector<f32, Cpu>)| {
-            let len = parameter.shape().0;
+    fn gradients<D: Descent>(
+        &self,
+        step: usize,
+        parameters: &[Vector<f32, D>],
+    ) -> Vec<Vector<f32, D>> {
+        let gradient = |(name, parameter): (&str, &Vector<f32, D>)| {
+            let (len, dev) = (parameter.shape().0, parameter.device());
             let target = fill(&format!("{name}/target"), len, 0.0, 1.0);
             match self.gradient {
                 Gradient::Formula => {
-                    vector(fill(&format!("{name}/gradient/{step}"), len, 0.0, 1.0))
+                    to(dev, fill(&format!("{name}/gradient/{step}"), len, 0.0, 1.0))
                 }
-                Gradient::Quadratic => parameter.clone() - vector(target),
-                Gradient::Wave => parameter.clone().sin() * vector(target),
+                Gradient::Quadratic => parameter.clone() - to(dev, target),
+                Gradient::Wave => parameter.clone().sin() * to(dev, target),
             }
         };
         NAMES.into_iter().zip(parameters).map(gradient).collect()
@@ -114,9 +122,9 @@ impl Case {
 }
 
 /// What was saved under a slot's name, at an index.
-pub fn from(
-    slots: &[Slot<Cpu>],
-) -> impl FnMut(&'static str, usize) -> Result<Vec<f32>, Error> + use<'_> {
+pub fn from<D: Descent>(
+    slots: &[Slot<D>],
+) -> impl FnMut(&'static str, usize) -> Result<Vec<f32>, Error> + use<'_, D> {
     |name, index| {
         let slot = slots.iter().find(|slot| slot.name == name).unwrap();
         Ok(slot.values[index].as_vec())
@@ -124,19 +132,22 @@ pub fn from(
 }
 
 pub fn vector(values: Vec<f32>) -> Vector<f32, Cpu> {
-    let shape = (values.len(),);
-    Cpu::default().tensor_from_vec(values, shape)
+    to(&Cpu::default(), values)
 }
 
 /// In memory of their own.
-pub fn copied(vectors: &[Vector<f32, Cpu>]) -> Vec<Vector<f32, Cpu>> {
-    vectors.iter().map(|v| vector(v.as_vec())).collect()
+pub fn copied<D: Descent>(vectors: &[Vector<f32, D>]) -> Vec<Vector<f32, D>> {
+    vectors.iter().map(|v| to(v.device(), v.as_vec())).collect()
 }
 
 pub fn start() -> Vec<Vector<f32, Cpu>> {
-    NAMES.iter().zip(SIZES).map(|(name, len)| vector(fill(name, len, 0.0, 1.0))).collect()
+    start_on(&Cpu::default())
 }
 
-pub fn values(vectors: &[Vector<f32, Cpu>]) -> Vec<Vec<f32>> {
+pub fn start_on<D: Descent>(dev: &D) -> Vec<Vector<f32, D>> {
+    NAMES.iter().zip(SIZES).map(|(name, len)| to(dev, fill(name, len, 0.0, 1.0))).collect()
+}
+
+pub fn values<D: Descent>(vectors: &[Vector<f32, D>]) -> Vec<Vec<f32>> {
     vectors.iter().map(|v| v.as_vec()).collect()
 }

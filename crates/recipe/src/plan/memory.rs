@@ -41,7 +41,12 @@ const UNDER_WAY: u64 = 4;
 const MOST_KEPT: u64 = 2 << 30;
 
 impl Memory {
-    pub(crate) fn of(plan: &Plan) -> Result<Self, Error> {
+    /// The estimate for a plan.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Network::summary`](trickbag_models::Network::summary).
+    pub fn of(plan: &Plan) -> Result<Self, Error> {
         let rows = plan.network.summary(plan.facts.height, plan.facts.width)?;
         let outputs = rows.iter().map(|row| row.output.iter().product::<usize>() as u64);
         let kept = outputs.clone().sum::<u64>() + UNDER_WAY * outputs.max().unwrap_or(0);
@@ -62,6 +67,19 @@ impl Memory {
             images: 2 * 4 * batch * numbers_of_image(plan),
             data: data(plan),
         })
+    }
+
+    /// What of it lies on the device, if that is another than the processor. It is the least that is
+    /// needed there: composed operators have more under way.
+    pub fn on_device(&self) -> u64 {
+        self.parameters + self.activations
+    }
+
+    /// The most images of a pass for which [`on_device`](Self::on_device) is no more than `bytes`,
+    /// where this is the estimate for passes of `micro_batch` images.
+    pub fn largest_pass(&self, micro_batch: usize, bytes: u64) -> u64 {
+        let of_image = (self.activations / micro_batch.max(1) as u64).max(1);
+        bytes.saturating_sub(self.parameters) / of_image
     }
 
     /// All of it.

@@ -18,7 +18,7 @@ const IN_BF16: &str = "activations and their gradients in 16 bits with the range
 /// meets them. Parameters, optimiser state, batch-norm statistics and losses are f32 always, and
 /// sums are taken in f32. `Bf16` has the range of f32, so it needs no loss scaling; `F16` has more
 /// digits and less range, and its loss is scaled, dynamically unless [`LossScaling`](super::LossScaling)
-/// says otherwise. Both train on the CPU.
+/// says otherwise. Both train on the CPU, and `F16` on CUDA.
 ///
 /// Source: Kalamkar et al. 2019 (arXiv 1905.12322) for `Bf16`; Micikevicius et al. 2018 (arXiv
 /// 1710.03740) for `F16` and the f32 copy of the parameters; Bag of Tricks (arXiv 1812.01187), section 3.2.

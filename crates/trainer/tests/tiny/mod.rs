@@ -1,4 +1,5 @@
 //! A training of seconds: its recipe, its data, and what comes out of it.
+#![allow(dead_code)] // each test uses a part of it
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,21 +63,29 @@ where
     Cpu: Backend<E>,
 {
     let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| {
-        let last = folder.join(LAST);
-        let dev = Cpu::default();
-        let mut trainer = match last.exists() {
-            true => Trainer::<E, _>::resume(plan, dev, &last).unwrap(),
-            false => Trainer::<E, _>::new(plan, dev).unwrap(),
-        };
-        let (stop, mut records) = (AtomicBool::new(false), vec![]);
-        let outcome = trainer.run(data, folder, &stop, &mut |record| {
-            records.push(record.clone());
-            stop.fetch_or(Some(record.step()) == stop_after, Ordering::Relaxed);
-            Ok(())
-        });
-        (outcome.unwrap(), records)
-    })
+    pool.install(|| train_on::<E, Cpu>(Cpu::default(), plan, data, folder, stop_after))
+}
+
+/// Trains from what `folder` holds, on a device, and stops after step `stop_after`.
+pub(crate) fn train_on<E: Dtype, D: Backend<E>>(
+    dev: D,
+    plan: &Plan,
+    data: &Dataset,
+    folder: &Path,
+    stop_after: Option<u64>,
+) -> (Outcome, Vec<Record>) {
+    let last = folder.join(LAST);
+    let mut trainer = match last.exists() {
+        true => Trainer::<E, _>::resume(plan, dev, &last).unwrap(),
+        false => Trainer::<E, _>::new(plan, dev).unwrap(),
+    };
+    let (stop, mut records) = (AtomicBool::new(false), vec![]);
+    let outcome = trainer.run(data, folder, &stop, &mut |record| {
+        records.push(record.clone());
+        stop.fetch_or(Some(record.step()) == stop_after, Ordering::Relaxed);
+        Ok(())
+    });
+    (outcome.unwrap(), records)
 }
 
 /// The recipe with more tricks.
@@ -90,7 +99,11 @@ where
     Cpu: Backend<E>,
 {
     let folder = tempfile::tempdir().unwrap();
-    let (_, records) = train::<E>(plan, data, folder.path(), 2, None);
+    losses_in(&train::<E>(plan, data, folder.path(), 2, None).1)
+}
+
+/// The loss of each step that is among the records.
+pub(crate) fn losses_in(records: &[Record]) -> Vec<f64> {
     let of_step = |record: &Record| match record {
         Record::Step(step) => Some(step.loss),
         _ => None,

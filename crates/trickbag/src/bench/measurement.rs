@@ -16,6 +16,7 @@ pub(crate) struct Measurement {
     pub(crate) version: &'static str,
     #[serde(flatten)]
     pub(crate) work: Work,
+    pub(crate) device: String,
     pub(crate) threads: usize,
     /// The best instruction set that was allowed.
     pub(crate) isa: String,
@@ -41,15 +42,16 @@ pub(crate) struct Speed {
     /// Two operations for each multiply-add of the convolutions and the head; a training step
     /// counts three forward passes.
     pub(crate) gflop_per_second: f64,
-    pub(crate) peak_gflop_per_second: f64,
-    pub(crate) share_of_peak: f64,
+    /// Of the processor; unknown for other devices.
+    pub(crate) peak_gflop_per_second: Option<f64>,
+    pub(crate) share_of_peak: Option<f64>,
     /// Milliseconds of each step, in order.
     pub(crate) step_ms: Vec<f64>,
 }
 
 impl Speed {
-    /// `macs` are the multiply-adds of one image's forward pass, `peak` is in operations a second.
-    pub(crate) fn new(work: &Work, macs: u64, peak: f64, seconds: &[f64]) -> Self {
+    /// `macs` are the multiply-adds of one image's forward pass, `peak`, where it is known, is in operations a second.
+    pub(crate) fn new(work: &Work, macs: u64, peak: Option<f64>, seconds: &[f64]) -> Self {
         let passes = match work.pass {
             Pass::Step => 3.0,
             Pass::Infer => 1.0,
@@ -62,8 +64,8 @@ impl Speed {
             images_per_second,
             ms,
             gflop_per_second: reached / 1e9,
-            peak_gflop_per_second: peak / 1e9,
-            share_of_peak: reached / peak,
+            peak_gflop_per_second: peak.map(|peak| peak / 1e9),
+            share_of_peak: peak.map(|peak| reached / peak),
             step_ms,
         }
     }
@@ -71,18 +73,21 @@ impl Speed {
 
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { work, speed, processor, threads, isa, .. } = self;
+        let Self { work, speed, processor, device, threads, isa, .. } = self;
         let Work { image, batch, .. } = work;
         let Quartiles { lower, median, upper } = speed.ms;
         let steps = speed.step_ms.len();
         let plural = if *threads == 1 { "" } else { "s" };
         write!(f, "{work}: batch {batch}, {image}x{image} pixels, ")?;
         writeln!(f, "{threads} thread{plural}, {isa}")?;
+        writeln!(f, "  device       {device}")?;
         writeln!(f, "  images/s     {:.1}", speed.images_per_second)?;
         writeln!(f, "  ms per step  {median:.2}, half of {steps} from {lower:.2} to {upper:.2}")?;
-        let (reached, peak) = (speed.gflop_per_second, speed.peak_gflop_per_second);
-        let percent = 100.0 * speed.share_of_peak;
-        writeln!(f, "  GFLOP/s      {reached:.1}, {percent:.1} % of {peak:.0} in f32")?;
+        write!(f, "  GFLOP/s      {:.1}", speed.gflop_per_second)?;
+        if let (Some(peak), Some(share)) = (speed.peak_gflop_per_second, speed.share_of_peak) {
+            write!(f, ", {:.1} % of {peak:.0} in f32", 100.0 * share)?;
+        }
+        writeln!(f)?;
         let [start, most] = [self.start_rss_bytes, self.peak_rss_bytes].map(megabytes);
         writeln!(f, "  peak memory  {most}, {start} before the network was made")?;
         write!(f, "  processor    {}: {}", processor.name, processor.features.join(" "))?;
@@ -108,11 +113,11 @@ mod tests {
         let check = |pass, images_per_second, gflop_per_second, share_of_peak| {
             let (model, precision) = (Model::Resnet20, Precision::F32);
             let work = Work { pass, model, image: 32, batch: 10, precision };
-            let speed = Speed::new(&work, 1_000_000, 24e9, &[0.01, 0.04, 0.01]);
+            let speed = Speed::new(&work, 1_000_000, Some(24e9), &[0.01, 0.04, 0.01]);
             assert_eq!(speed.step_ms, [10.0, 40.0, 10.0]);
             assert_eq!(speed.images_per_second, images_per_second);
             assert_eq!(speed.gflop_per_second, gflop_per_second);
-            assert_eq!(speed.share_of_peak, share_of_peak);
+            assert_eq!(speed.share_of_peak, Some(share_of_peak));
         };
         check(Pass::Step, 1000.0, 6.0, 0.25);
         check(Pass::Infer, 1000.0, 2.0, 2.0 / 24.0);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use trickbag_precision::Policy;
 
 use super::model::Model;
+use crate::device::DeviceName;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
@@ -30,6 +31,9 @@ pub(crate) struct Options {
     /// The number format that computes.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
+    /// Where to compute: `cpu`, `cuda` or `cuda:N`.
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    pub(crate) device: DeviceName,
     /// Threads that compute [default: all processors].
     #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
