@@ -105,6 +105,7 @@ fn no_bf16() -> Failure {
 impl DeviceName {
     /// Refuses, before anything is written, a training that the device cannot do: in a number format
     /// that it does not have, or one that is too large for it.
+    #[cfg_attr(not(feature = "cuda"), expect(unused_variables, reason = "the processor does all"))]
     pub(crate) fn check(self, plan: &Plan) -> Result<(), Failure> {
         match self {
             Self::Cpu => Ok(()),
