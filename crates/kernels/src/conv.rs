@@ -132,8 +132,28 @@ impl Conv {
     }
 
     /// The convolution of `x` by `weight`, normalised: the same numbers as of [`Conv::forward`] and
-    /// [`batch_norm`](crate::batch_norm) after it. Each task normalises what it
-    /// has just written, which is faster than to read all of it again.
+    /// [`batch_norm`](crate::batch_norm) after it. Each task normalises what it has just written, which is
+    /// faster than to read all of it again.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), trickbag_kernels::Error> {
+    /// use trickbag_kernels::{Activation, BatchStats, Conv, FixedNorm, ImageShape, Window};
+    ///
+    /// let pixel = ImageShape { batch: 1, height: 1, width: 1, channels: 1 };
+    /// let conv = Conv::new(pixel, 1, Window::square(1), 1)?;
+    /// let stats = BatchStats { mean: vec![2.0], var: vec![4.0] };
+    /// let norm = FixedNorm {
+    ///     stats: &stats,
+    ///     scale: &[1.0],
+    ///     shift: &[0.5],
+    ///     eps: 0.0,
+    ///     residual: None,
+    ///     activation: Activation::Relu,
+    /// };
+    /// assert_eq!(conv.forward_normalised(&[3.0], &[2.0], norm)?, [2.5]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

@@ -48,7 +48,8 @@ struct Pass<'a, E: Stored> {
 /// Writes the output (forward) or the gradient of the input (backward) into `destination`.
 ///
 /// `finish` gets each band of the destination once it is written, and the number of its first number,
-/// from the thread that has it in its cache; its results come in the order of the bands, which depend on the shapes alone.
+/// from the thread that has it in its cache; its results come in the order of the bands, which depend
+/// on the shapes alone.
 pub(crate) fn correlate<E: Stored, T: Send>(
     conv: &Conv,
     direction: Direction,

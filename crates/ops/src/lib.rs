@@ -42,8 +42,8 @@
 //! [`Backend<E>`](Backend), not for dfdx's `Device<E>`, which no other crate's format can be;
 //! [`Tensors`] has what else it needs.
 //!
-//! The gradient of an operator's *output* is consumed by its backward pass, which frees it early: only gradients of tensors that no operator produced can be read
-//! afterwards.
+//! The gradient of an operator's *output* is consumed by its backward pass, which frees it early: only
+//! gradients of tensors that no operator produced can be read afterwards.
 
 mod backend;
 mod bf16;

@@ -272,6 +272,7 @@ impl Work<'_> {
                 write: Write::Overwrite,
             };
             tiles.product(shape, steps, &operands, to);
+            // What the next tile reads. Later columns find it in the cache.
             if self.in_place && column == 0 {
                 let len = height * frame.depth;
                 for line in (0..len).step_by(DEPTH) {
@@ -301,6 +302,7 @@ impl Work<'_> {
             let mut to = segment.pixel * channels + column;
             for position in segment.positions {
                 let row = position - start;
+                // About where the next tile writes.
                 let next = to + shape.size()[0] * ROWS * step;
                 L::expect(&*self.destination, next);
                 for block in 0..width {
