@@ -15,6 +15,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
+use self::suite::Extent;
 pub(crate) use self::toolkit::{Toolkit, describe, expect_driver};
 use crate::{BAD_USAGE, become_command, cannot_start};
 
@@ -27,8 +28,9 @@ Usage: cargo xtask cuda WHAT
                         for a machine with a GPU
   emulate COMMAND...    run a command with this toolkit and an emulated device, for instance
                         cargo xtask run recipes/mnist.ron --device cuda
-  test [--skip-without-toolkit]
-                        test all that is written for CUDA on the emulated device
+  test [--all | --skip-without-toolkit]
+                        test operators, losses and optimisers on the emulated device; --all: whole
+                        networks and trainings, too
   pack                  collect what bench/gpu.sh needs on a machine with a GPU but without Rust
 
 The emulated device shows that the code does what it should. It says nothing about speed, and
@@ -42,8 +44,9 @@ pub(crate) fn cuda(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         ["toolkit"] => drop(assemble(false)?),
         ["toolkit", "--cublas"] => drop(assemble(true)?),
         ["emulate", _, ..] => return emulate(&arguments[1..]),
-        ["test"] => suite::test(false)?,
-        ["test", "--skip-without-toolkit"] => suite::test(true)?,
+        ["test"] => suite::test(Extent::Quick, false)?,
+        ["test", "--all"] => suite::test(Extent::All, false)?,
+        ["test", "--skip-without-toolkit"] => suite::test(Extent::Quick, true)?,
         ["pack"] => pack::pack()?,
         [] | ["help" | "--help" | "-h"] => println!("{HELP}"),
         _ => {
