@@ -23,7 +23,6 @@ mod processor;
 #[cfg(test)]
 mod tests;
 mod tiles;
-mod transpose;
 mod weight_gradient;
 
 use std::array::from_fn;

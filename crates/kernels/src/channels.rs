@@ -1,10 +1,17 @@
 //! The destination channels of a convolution in blocks of sixteen, and the weights of a block.
 
+use std::ops::Range;
+
 use crate::Conv;
 use crate::direction::Direction;
 use crate::element::Stored;
 use crate::frame::{Aliasing, Layout};
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::stencil::Stencil;
+use crate::transpose::transpose;
+
+/// So many rows of the weight ahead the next ones are asked for.
+const AHEAD: usize = 16;
 
 /// Which source channels a destination channel sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +88,13 @@ impl Channels {
         self.pitch.div_ceil(E::SPAN)
     }
 
+    /// The taps that any pixel sees, in the order of the stencils' kernels: their numbers in the weight.
+    pub(crate) fn taps([rows, columns]: &[Stencil; 2], kernel_width: usize) -> Vec<usize> {
+        let of_row =
+            |&row: &usize| columns.kernel.iter().map(move |column| row * kernel_width + column);
+        rows.kernel.iter().flat_map(of_row).collect()
+    }
+
     /// All destination channels.
     pub(crate) fn blocks(self) -> Vec<Block> {
         let of_group = |group: usize| {
@@ -108,51 +122,95 @@ impl Channels {
     }
 }
 
-/// Packs the weights of blocks that follow each other, for each of the taps and the factors of the
-/// source channels; the columns that a block lacks are zeros.
-pub(crate) struct Pack<'a, E: Stored, T> {
+impl Block {
+    /// The same block of a destination that begins with this channel.
+    pub(crate) fn of_part(self, first: usize) -> Self {
+        Self { destination: self.destination - first, ..self }
+    }
+}
+
+/// Packs rows of the weights of blocks that follow each other, counted in factors, tap by tap: those that a
+/// forward pass reads. The columns that a block lacks are zeros.
+pub(crate) struct PackRows<'a, E: Stored> {
     pub(crate) channels: Channels,
     pub(crate) blocks: &'a [Block],
     pub(crate) weight: &'a [E],
-    pub(crate) taps: T,
-    /// Rows of a block.
-    pub(crate) depth: usize,
+    pub(crate) taps: &'a [usize],
+    pub(crate) rows: Range<usize>,
     pub(crate) panels: &'a mut [[E::Factor; LANES]],
 }
 
-impl<E: Stored, T: Iterator<Item = usize>> Kernel for Pack<'_, E, T> {
+impl<E: Stored> Kernel for PackRows<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { channels, blocks, weight, depth, panels, .. } = self;
-        let factors = channels.factors::<E>();
-        for (nth, tap) in self.taps.enumerate() {
-            let weight = &weight[tap * channels.tap_len..];
-            if (channels.mix, channels.direction) == (Mix::Group, Direction::Backward) {
-                for (block, panel) in blocks.iter().zip(panels.chunks_exact_mut(depth)) {
-                    let rows = &mut panel[nth * factors..][..factors];
-                    let weight = weight[block.weight..].chunks(channels.row_len);
-                    for (column, weight) in weight.take(block.columns).enumerate() {
-                        let factors = weight[..channels.depth].chunks(E::SPAN).map(E::factor);
-                        rows.iter_mut().zip(factors).for_each(|(row, factor)| row[column] = factor);
-                    }
+        let Self { channels, blocks, rows, .. } = self;
+        let (factors, len) = (channels.factors::<E>(), rows.len());
+        // Row by row, which is how they lie.
+        for (nth, row) in rows.enumerate() {
+            let weight = &self.weight[self.taps[row / factors] * channels.tap_len..];
+            let first = row % factors * E::SPAN;
+            let channel = first..channels.depth.min(first + E::SPAN);
+            for (block, panel) in blocks.iter().zip(self.panels.chunks_exact_mut(len)) {
+                for channel in channel.clone() {
+                    L::expect(weight, (channel + AHEAD) * channels.row_len + block.weight);
                 }
-                continue;
+                let row = |channel: usize| {
+                    &weight[channel * channels.row_len + block.weight..][..block.columns]
+                };
+                E::weave::<L>(&mut channel.clone().map(row), &mut panel[nth]);
             }
-            // Row by row, which is how they lie.
-            for factor in 0..factors {
-                let channel = factor * E::SPAN..channels.depth.min((factor + 1) * E::SPAN);
-                for (block, panel) in blocks.iter().zip(panels.chunks_exact_mut(depth)) {
-                    let row = |channel: usize| {
-                        &weight[channel * channels.row_len + block.weight..][..block.columns]
-                    };
-                    E::weave::<L>(
-                        &mut channel.clone().map(row),
-                        &mut panel[nth * factors + factor],
-                    );
+        }
+    }
+}
+
+/// The same with rows and columns of each tap swapped: what the gradient of the input reads.
+pub(crate) struct PackColumns<'a, E: Stored> {
+    pub(crate) channels: Channels,
+    pub(crate) blocks: &'a [Block],
+    pub(crate) weight: &'a [E],
+    pub(crate) taps: &'a [usize],
+    pub(crate) panels: &'a mut [[E::Factor; LANES]],
+}
+
+impl<E: Stored> Kernel for PackColumns<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { channels, blocks, weight, taps, panels } = self;
+        let factors = channels.factors::<E>();
+        for (nth, tap) in taps.iter().enumerate() {
+            let weight = &weight[tap * channels.tap_len..];
+            let panels = panels.chunks_exact_mut(taps.len() * factors);
+            for (block, panel) in blocks.iter().zip(panels) {
+                let weight = weight[block.weight..].chunks(channels.row_len).take(block.columns);
+                let rows = weight.map(|row| &row[..channels.depth]);
+                across::<E, L>(rows, &mut panel[nth * factors..][..factors]);
+            }
+        }
+    }
+}
+
+/// The factors of up to sixteen rows, as columns of the panel; the columns that are missing are zeros.
+#[inline(always)]
+fn across<'a, E: Stored, L: Lanes>(
+    rows: impl Iterator<Item = &'a [E]> + Clone,
+    panel: &mut [[E::Factor; LANES]],
+) {
+    for (nth, panel) in panel.chunks_mut(LANES).enumerate() {
+        let mut tile = [[E::Factor::default(); LANES]; LANES];
+        for (row, tile) in rows.clone().zip(&mut tile) {
+            let numbers = &row[nth * LANES * E::SPAN..];
+            match E::factors(numbers).first_chunk() {
+                Some(whole) => *tile = *whole,
+                None => {
+                    let factors = numbers.chunks(E::SPAN).map(E::factor);
+                    tile.iter_mut().zip(factors).for_each(|(to, factor)| *to = factor);
                 }
             }
         }
+        panel.copy_from_slice(&transpose::<L, _>(&tile)[..panel.len()]);
     }
 }

@@ -1,6 +1,6 @@
 //! The inner loops of convolution and of its input's gradient: the sums of a tile of pixels and
-//! sixteen or thirty-two channels are held in registers, and every number that is loaded is used for
-//! all of it.
+//! sixteen, thirty-two or sixty-four channels are held in registers, and every number that is loaded is
+//! used for all of it.
 
 use crate::Write;
 use crate::channels::{Block, Mix};
@@ -11,13 +11,17 @@ use crate::plan::{Lattice, Pixel};
 /// Destination pixels in the largest tile.
 pub(crate) const TILE_PIXELS: usize = 16;
 
+/// Rows of a block's weights, up to which four blocks are computed at once: their weights are read anew for
+/// each tile, from the second-level cache where they outgrow the first.
+const MAX_ROWS_OF_FOUR: usize = 512;
+
 /// Destination pixels in the smallest tile: as many as sixteen registers have room for where a sum
 /// takes two.
 const FEW_PIXELS: usize = 4;
 
 /// For all pixels of a band and all destination channels: the sum over all taps (and, with
 /// [`Mix::Group`], source channels) of source times weight.
-pub(crate) struct Correlate<'a, E: Stored> {
+pub(crate) struct Correlate<'a, E: Stored, D> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
     pub(crate) blocks: &'a [Block],
@@ -25,10 +29,10 @@ pub(crate) struct Correlate<'a, E: Stored> {
     pub(crate) lattices: &'a [Lattice],
     pub(crate) images: usize,
     pub(crate) source: &'a [E],
-    pub(crate) destination: &'a mut [E],
+    pub(crate) destination: &'a mut [D],
 }
 
-impl<E: Stored> Kernel for Correlate<'_, E> {
+impl<E: Stored, D: Stored> Kernel for Correlate<'_, E, D> {
     type Output = ();
 
     #[inline(always)]
@@ -58,20 +62,26 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
     }
 }
 
-impl<E: Stored> Correlate<'_, E> {
-    /// How many blocks from this one on are computed at once: two, if there are registers enough, and
-    /// both are whole and see the same.
+impl<E: Stored, D: Stored> Correlate<'_, E, D> {
+    /// How many blocks from this one on are computed at once: four or two, if there are registers
+    /// enough, and all are whole and see the same.
     fn joined<L: Lanes>(&self, index: usize) -> usize {
-        let alike =
-            |a: &Block, b: &Block| (a.source, a.columns, b.columns) == (b.source, LANES, LANES);
-        match &self.blocks[index..] {
-            [a, b, ..] if L::REGISTERS > TILE_PIXELS && alike(a, b) => 2,
+        let first = &self.blocks[index];
+        let alike = |block: &&Block| (block.source, block.columns) == (first.source, LANES);
+        let most = match (L::REGISTERS > TILE_PIXELS, self.weights.block <= MAX_ROWS_OF_FOUR) {
+            (true, true) => 4,
+            (true, false) => 2,
+            (false, _) => 1,
+        };
+        match self.blocks[index..].iter().take(most).take_while(alike).count() {
+            4 => 4,
+            2 | 3 => 2,
             _ => 1,
         }
     }
 
     #[inline(always)]
-    fn tiles(&mut self, index: usize) -> Tiles<'_, E> {
+    fn tiles(&mut self, index: usize) -> Tiles<'_, E, D> {
         let block = &self.blocks[index];
         Tiles {
             write: self.write,
@@ -87,10 +97,8 @@ impl<E: Stored> Correlate<'_, E> {
 /// For each block of destination channels, one row for each factor of each tap.
 pub(crate) struct Weights<'a, E: Stored> {
     pub(crate) rows: &'a [[E::Factor; LANES]],
-    /// Rows from one block to the next.
+    /// How many of each block.
     pub(crate) block: usize,
-    /// Rows from one factor to the next.
-    pub(crate) step: usize,
 }
 
 impl<'a, E: Stored> Weights<'a, E> {
@@ -109,8 +117,7 @@ impl<'a, E: Stored> Weights<'a, E> {
     ) -> [&'a [[E::Factor; LANES]]; BLOCKS] {
         let mut panels = [&self.rows[..0]; BLOCKS];
         for (block, panel) in panels.iter_mut().enumerate() {
-            let rows = &self.rows[block * self.block + first * self.step..];
-            *panel = &rows[..(len * self.step).min(rows.len())];
+            *panel = &self.rows[block * self.block + first..][..len];
         }
         panels
     }
@@ -131,8 +138,8 @@ enum Nearness {
     Near,
 }
 
-/// The tiles of one block of destination channels, or of two.
-struct Tiles<'a, E: Stored> {
+/// The tiles of one block of destination channels, or of two or four.
+struct Tiles<'a, E: Stored, D> {
     write: Write,
     source_is: Nearness,
     columns: usize,
@@ -141,13 +148,17 @@ struct Tiles<'a, E: Stored> {
     /// Begins at the first channel that the block sees.
     source: &'a [E],
     /// Begins at the block's first channel.
-    destination: &'a mut [E],
+    destination: &'a mut [D],
 }
 
-impl<E: Stored> Tiles<'_, E> {
+impl<E: Stored, D: Stored> Tiles<'_, E, D> {
     #[inline(always)]
     fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize, blocks: usize) {
-        let largest = if L::REGISTERS > TILE_PIXELS { TILE_PIXELS / blocks } else { FEW_PIXELS };
+        let largest = match (L::REGISTERS > TILE_PIXELS, blocks) {
+            (true, 4) => 6,
+            (true, _) => TILE_PIXELS / blocks,
+            (false, _) => FEW_PIXELS,
+        };
         for lattice in lattices {
             let mut rest = lattice.pixels(images);
             while !rest.is_empty() {
@@ -157,6 +168,8 @@ impl<E: Stored> Tiles<'_, E> {
                     (1, 9..) => self.group_tile::<L, 16, 1>(lattice, pixels, after),
                     (1, 5..) => self.group_tile::<L, 8, 1>(lattice, pixels, after),
                     (1, _) => self.group_tile::<L, 4, 1>(lattice, pixels, after),
+                    (4, 4..) => self.group_tile::<L, 6, 4>(lattice, pixels, after),
+                    (4, _) => self.group_tile::<L, 3, 4>(lattice, pixels, after),
                     (_, 5..) => self.group_tile::<L, 8, 2>(lattice, pixels, after),
                     _ => self.group_tile::<L, 4, 2>(lattice, pixels, after),
                 }
@@ -187,7 +200,6 @@ impl<E: Stored> Tiles<'_, E> {
             let (first, len) = (run.source / E::SPAN, run.len / E::SPAN);
             assert!(first + len <= reach, "{run:?} ends behind {reach}");
             let panels = self.weights.panels::<BLOCKS>(run.weight / E::SPAN, len);
-            let step = self.weights.step;
             let ahead = match (self.source_is, &lattice.runs[..]) {
                 // Where there are more runs, the next tile sees much of what this one sees.
                 (Nearness::Far, [_]) => &after[..PIXELS.min(after.len())],
@@ -199,7 +211,7 @@ impl<E: Stored> Tiles<'_, E> {
                 }
                 for k in done..len.min(done + LANES) {
                     for (panel, sums) in panels.iter().zip(&mut sums) {
-                        let weights = E::Factor::load::<L>(&panel[k * step]);
+                        let weights = E::Factor::load::<L>(&panel[k]);
                         for (sum, row) in sums.iter_mut().zip(&rows) {
                             // SAFETY: each row is the start of a slice of `reach` factors, and
                             // `first + k` is below `first + len`, which is not above `reach`.
@@ -223,8 +235,7 @@ impl<E: Stored> Tiles<'_, E> {
             *source = pixels[i.min(pixels.len() - 1)].source;
         }
         for run in &lattice.runs {
-            let weights =
-                E::Factor::load_firsts::<L>(&self.weights.rows[run.weight * self.weights.step]);
+            let weights = E::Factor::load_firsts::<L>(&self.weights.rows[run.weight]);
             for (sum, at) in sums.iter_mut().zip(&sources) {
                 let source = L::load_padded(&self.source[at + run.source..]);
                 *sum = source.mul_add(weights, *sum);

@@ -76,6 +76,7 @@ pub trait Stored: Zero + PartialEq + std::fmt::Debug + Send + Sync + 'static {
 /// than to widen the pairs first. So it is used wherever it exists.
 pub trait Factor: Zero + Send + Sync {
     fn load<L: Lanes>(from: &[Self; LANES]) -> L;
+    fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]);
     fn splat<L: Lanes>(&self) -> L;
     /// Loads the first number of each factor.
     fn load_firsts<L: Lanes>(from: &[Self; LANES]) -> L;
@@ -143,6 +144,11 @@ impl Factor for f32 {
     #[inline(always)]
     fn load<L: Lanes>(from: &[Self; LANES]) -> L {
         L::load(from)
+    }
+
+    #[inline(always)]
+    fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
+        lanes.store(to);
     }
 
     #[inline(always)]
@@ -246,6 +252,11 @@ impl Factor for [bf16; 2] {
     }
 
     #[inline(always)]
+    fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
+        lanes.store_pairs(to);
+    }
+
+    #[inline(always)]
     fn splat<L: Lanes>(&self) -> L {
         L::splat_pair(self)
     }
@@ -324,6 +335,11 @@ impl Factor for f16 {
     #[inline(always)]
     fn load<L: Lanes>(from: &[Self; LANES]) -> L {
         L::load_f16(from)
+    }
+
+    #[inline(always)]
+    fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
+        lanes.store_f16(to);
     }
 
     #[inline(always)]

@@ -76,6 +76,32 @@ impl Lattice {
     pub(crate) fn pixels(&self, images: usize) -> &[Pixel] {
         &self.pixels[..images * self.image_pixels]
     }
+
+    /// The same pixels and the parts of the runs that meet these rows of the weight, each of them changed.
+    pub(crate) fn with_runs(&self, rows: &Range<usize>, change: impl Fn(Run) -> Run) -> Self {
+        let runs: Vec<Run> = cut(&self.runs, rows).map(change).collect();
+        let (pixels, image_pixels) = (self.pixels.clone(), self.image_pixels);
+        Self { reach: reach(&runs), runs, pixels, image_pixels }
+    }
+}
+
+/// The parts of the runs that meet these rows of the weight.
+pub(crate) fn cut<'a>(
+    runs: &'a [Run],
+    rows: &'a Range<usize>,
+) -> impl Iterator<Item = Run> + use<'a> {
+    let part = |run: &Run| {
+        let start = rows.start.max(run.weight);
+        let end = rows.end.min(run.weight + run.len);
+        let source = run.source + start.saturating_sub(run.weight);
+        (start < end).then(|| Run { source, weight: start, len: end - start })
+    };
+    runs.iter().filter_map(part)
+}
+
+/// Where the last run ends, relative to the pixel's source.
+fn reach(runs: &[Run]) -> usize {
+    runs.last().map_or(0, |run| run.source + run.len)
 }
 
 struct Planner<'a> {
@@ -102,7 +128,7 @@ impl Planner<'_> {
                 let grids = [row_grid, column_grid];
                 let runs = self.runs(&frame, grids);
                 lattices.push(Lattice {
-                    reach: runs.last().map_or(0, |run| run.source + run.len),
+                    reach: reach(&runs),
                     runs,
                     pixels: self.pixels(&frame, grids, &within),
                     image_pixels: within.len() * column_grid.count,

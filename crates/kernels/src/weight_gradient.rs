@@ -9,7 +9,7 @@ use crate::element::Element;
 use crate::frame::Aliasing;
 use crate::fresh::in_parts;
 use crate::lanes::LANES;
-use crate::plan::{Plans, Run};
+use crate::plan::{Plans, cut};
 use crate::totals::add_to_rows;
 use crate::weight_tiles::WeightGradient;
 use crate::{Conv, ImageShape, Isa};
@@ -106,7 +106,7 @@ impl<E: Element> Pass<'_, E> {
             let kernel = WeightGradient {
                 mix: self.channels.mix,
                 blocks: &self.blocks[blocks.clone()],
-                runs: &cut(&lattice.runs, rows),
+                runs: &cut(&lattice.runs, rows).collect::<Vec<_>>(),
                 pixels: lattice.pixels(band.images),
                 source: plan.frame.view(self.x, band, &[]),
                 dy: band.part(self.output, self.dy),
@@ -136,15 +136,4 @@ impl<E: Element> Pass<'_, E> {
             }
         });
     }
-}
-
-/// The part of the runs that meets these rows of the weight.
-fn cut(runs: &[Run], rows: &Range<usize>) -> Vec<Run> {
-    let part = |run: &Run| {
-        let start = rows.start.max(run.weight);
-        let end = rows.end.min(run.weight + run.len);
-        let source = run.source + start.saturating_sub(run.weight);
-        (start < end).then(|| Run { source, weight: start, len: end - start })
-    };
-    runs.iter().filter_map(part).collect()
 }

@@ -12,8 +12,11 @@ use crate::plan::{Pixel, Run};
 /// or all blocks pass over them.
 const CHUNK_PIXELS: usize = 128;
 
-/// From so many blocks on it pays to copy the sources that they share, for these may lie far apart.
-const MANY_BLOCKS: usize = 8;
+/// So many pixels ahead gradients are asked for while they are loaded, where they are many.
+const AHEAD: usize = 8;
+
+/// From so many pairs of blocks on it pays to copy the sources that they share, for these may lie far apart.
+const MANY_PAIRS: usize = 4;
 
 /// The offsets of copied sources, which lie next to each other.
 const COPIED: [Pixel; CHUNK_PIXELS] = {
@@ -25,6 +28,15 @@ const COPIED: [Pixel; CHUNK_PIXELS] = {
     }
     pixels
 };
+
+/// The factors of sixteen channels, in one cache line where these are of four bytes.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+pub(crate) struct Line<F>([F; LANES]);
+
+/// Room for copies of sources.
+#[repr(align(64))]
+struct Copies<F>([[F; LANES]; CHUNK_PIXELS]);
 
 /// For every number in the runs and every block of destination channels: adds the sum over some
 /// pixels of source times gradient.
@@ -39,8 +51,8 @@ pub(crate) struct WeightGradient<'a, E: Stored> {
     pub(crate) rows: Range<usize>,
     /// For each block and each of the rows.
     pub(crate) sums: &'a mut [[f32; LANES]],
-    /// Room for the gradients of each block and of a chunk's pixels, joined to factors.
-    pub(crate) gradients: &'a mut Vec<[E::Factor; LANES]>,
+    /// Room for the gradients of all blocks and of a chunk's pixels, joined to factors.
+    pub(crate) gradients: &'a mut Vec<Line<E::Factor>>,
 }
 
 impl<E: Stored> Kernel for WeightGradient<'_, E> {
@@ -48,6 +60,9 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
+        let blocks = self.blocks;
+        let groups = blocks.chunk_by(|a, b| a.source == b.source);
+        let pairs: Vec<_> = groups.flat_map(|group| group.chunks(2)).collect();
         let mut rest = self.pixels;
         while !rest.is_empty() {
             let (pixels, after) = rest.split_at(CHUNK_PIXELS.min(rest.len()));
@@ -55,7 +70,7 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
             match self.mix {
                 Mix::Group => {
                     let next = &rest[..CHUNK_PIXELS.min(rest.len())];
-                    self.group_blocks::<L>(pixels, next);
+                    self.group_blocks::<L>(&pairs, pixels, next);
                 }
                 Mix::Same => {
                     for block in 0..self.blocks.len() {
@@ -69,52 +84,66 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
 
 impl<E: Stored> WeightGradient<'_, E> {
     #[inline(always)]
-    fn group_blocks<L: Lanes>(&mut self, pixels: &[Pixel], next: &[Pixel]) {
-        let mut copy = [[E::Factor::default(); LANES]; CHUNK_PIXELS];
-        let copy = &mut copy[..pixels.len().div_ceil(E::SPAN)];
-        self.load_gradients::<L>(pixels, copy.len());
-        let mut first = 0;
-        for group in self.blocks.chunk_by(|a, b| a.source == b.source) {
-            let blocks = first..first + group.len();
-            first = blocks.end;
-            self.group_rows::<L>(pixels, next, group[0].source, blocks, copy);
+    fn group_blocks<L: Lanes>(&mut self, pairs: &[&[Block]], pixels: &[Pixel], next: &[Pixel]) {
+        let mut copy = Copies([[E::Factor::default(); LANES]; CHUNK_PIXELS]);
+        let copy = &mut copy.0[..pixels.len().div_ceil(E::SPAN)];
+        self.load_gradients::<L>(pairs, pixels, copy.len());
+        let (mut first, mut block) = (0, 0);
+        for group in pairs.chunk_by(|a, b| a[0].source == b[0].source) {
+            self.group_rows::<L>(pixels, next, group, first, block, copy);
+            first += group.len();
+            block += group.iter().map(|pair| pair.len()).sum::<usize>();
         }
     }
 
-    /// Loads each block's gradients of the pixels, joined to so many factors.
+    /// Loads the gradients of the pixels, joined to so many factors, for each pair of blocks that see the
+    /// same, or block that has no other.
     #[inline(always)]
-    pub(crate) fn load_gradients<L: Lanes>(&mut self, pixels: &[Pixel], factors: usize) {
-        self.gradients.resize(self.blocks.len() * factors, [E::Factor::default(); LANES]);
+    fn load_gradients<L: Lanes>(&mut self, pairs: &[&[Block]], pixels: &[Pixel], factors: usize) {
+        let pitch = pitch(factors);
+        self.gradients.resize(pairs.len() * pitch, Line::default());
         // Pixel by pixel, which is how they lie; where there are none left, the factors are zeros.
         for k in 0..factors {
             let pixels = &pixels[pixels.len().min(k * E::SPAN)..];
+            if pairs.len() >= MANY_PAIRS {
+                for pixel in pixels.iter().skip(AHEAD).take(E::SPAN) {
+                    for block in self.blocks {
+                        L::expect(self.dy, pixel.destination + block.destination);
+                    }
+                }
+            }
             let pixels = &pixels[..pixels.len().min(E::SPAN)];
-            for (block, panel) in self.blocks.iter().zip(self.gradients.chunks_exact_mut(factors)) {
-                let row = |pixel: &Pixel| &self.dy[pixel.destination + block.destination..];
-                E::weave::<L>(&mut pixels.iter().map(row), &mut panel[k]);
+            for (pair, panel) in pairs.iter().zip(self.gradients.chunks_exact_mut(pitch)) {
+                let factors = &mut panel[k * pair.len()..][..pair.len()];
+                for (block, factors) in pair.iter().zip(factors) {
+                    let row = |pixel: &Pixel| &self.dy[pixel.destination + block.destination..];
+                    E::weave::<L>(&mut pixels.iter().map(row), &mut factors.0);
+                }
             }
         }
     }
 
-    /// Those of `next` are the pixels that come after.
+    /// The pairs of a group, given the numbers of its first pair and of its first block. Those of `next` are
+    /// the pixels that come after.
     #[inline(always)]
     fn group_rows<L: Lanes>(
         &mut self,
         pixels: &[Pixel],
         next: &[Pixel],
-        channel: usize,
-        blocks: Range<usize>,
+        pairs: &[&[Block]],
+        first: usize,
+        block: usize,
         copy: &mut [[E::Factor; LANES]],
     ) {
-        let factors = copy.len();
+        let (factors, rows) = (copy.len(), self.rows.len());
         // Each tile asks for its share of what the next pixels will need.
-        let dy_share = next.len().div_ceil(self.rows.len().div_ceil(LANES)).max(1);
-        let source_share = next.len().div_ceil(blocks.len()).max(1);
+        let dy_share = next.len().div_ceil(rows.div_ceil(LANES)).max(1);
+        let source_share = next.len().div_ceil(pairs.len()).max(1);
         for run in self.runs {
             for done in (0..run.len).step_by(LANES) {
-                let source_of_run = &self.source[channel + run.source + done..];
+                let source_of_run = &self.source[pairs[0][0].source + run.source + done..];
                 let (source, offsets) = match E::single_factors(source_of_run) {
-                    Some(source) if blocks.len() < MANY_BLOCKS => (source, pixels),
+                    Some(source) if pairs.len() < MANY_PAIRS => (source, pixels),
                     _ => {
                         let mut rows = pixels.iter().map(|pixel| &source_of_run[pixel.source..]);
                         copy.iter_mut().for_each(|factors| E::weave::<L>(&mut rows, factors));
@@ -122,19 +151,26 @@ impl<E: Stored> WeightGradient<'_, E> {
                     }
                 };
                 let row = run.weight + done - self.rows.start;
-                for block in blocks.clone() {
+                let len = LANES.min(run.len - done);
+                let panels = self.gradients.chunks_exact(pitch(factors)).skip(first);
+                let sums = self.sums[block * rows..].chunks_mut(2 * rows);
+                for (nth, (pair, (panel, sums))) in pairs.iter().zip(panels.zip(sums)).enumerate() {
                     for pixel in next.chunks(dy_share).nth(row / LANES).unwrap_or_default() {
-                        let channel = self.blocks[block].destination;
-                        L::expect(self.dy, pixel.destination + channel);
+                        for block in *pair {
+                            L::expect(self.dy, pixel.destination + block.destination);
+                        }
                     }
-                    let nth = block - blocks.start;
                     for pixel in next.chunks(source_share).nth(nth).unwrap_or_default() {
                         L::expect(source_of_run, pixel.source);
                     }
-                    let gradients = &self.gradients[block * factors..][..factors];
-                    let sums = &mut self.sums[block * self.rows.len() + row..];
-                    let sums = &mut sums[..LANES.min(run.len - done)];
-                    add_group::<L, E::Factor>(source, offsets, gradients, sums);
+                    let (a, b) = sums.split_at_mut(rows);
+                    let a = &mut a[row..][..len];
+                    if pair.len() == 2 {
+                        let sums = [a, &mut b[row..][..len]];
+                        add_group::<L, _, 2>(source, offsets, panel.as_chunks().0, sums);
+                    } else {
+                        add_group::<L, _, 1>(source, offsets, panel.as_chunks().0, [a]);
+                    }
                 }
             }
         }
@@ -169,42 +205,56 @@ impl<E: Stored> WeightGradient<'_, E> {
     }
 }
 
-/// Adds the products of the sources' first factors, one for each of the sums, with the gradients.
+/// From one pair's gradients to the next one's: more than are used by one, since pairs that were a power of
+/// two apart would share few sets of the first-level cache.
+fn pitch(factors: usize) -> usize {
+    2 * factors + 1
+}
+
+/// Adds the products of the source's first factors, one for each of a block's sums, with the gradients of each
+/// block.
 #[inline(always)]
-fn add_group<L: Lanes, F: Factor>(
+fn add_group<L: Lanes, F: Factor, const BLOCKS: usize>(
     source: &[F],
     offsets: &[Pixel],
-    gradients: &[[F; LANES]],
-    sums: &mut [[f32; LANES]],
+    gradients: &[[Line<F>; BLOCKS]],
+    mut sums: [&mut [[f32; LANES]]; BLOCKS],
 ) {
-    let mut done = 0;
-    while done < sums.len() {
-        let (source, sums) = (&source[done..], &mut sums[done..]);
-        done += match (L::REGISTERS, sums.len()) {
-            (17.., 16..) => group_tile::<L, F, 16>(source, offsets, gradients, sums),
-            (_, 4..) => group_tile::<L, F, 4>(source, offsets, gradients, sums),
-            _ => group_tile::<L, F, 1>(source, offsets, gradients, sums),
+    let (mut done, len) = (0, sums[0].len());
+    while done < len {
+        let source = &source[done..];
+        let sums = sums.each_mut().map(|sums| &mut sums[done..]);
+        done += match (L::REGISTERS, BLOCKS, len - done) {
+            (17.., 1, 16..) => group_tile::<L, F, 16, BLOCKS>(source, offsets, gradients, sums),
+            (17.., _, 8..) => group_tile::<L, F, 8, BLOCKS>(source, offsets, gradients, sums),
+            (_, _, 4..) => group_tile::<L, F, 4, BLOCKS>(source, offsets, gradients, sums),
+            _ => group_tile::<L, F, 1, BLOCKS>(source, offsets, gradients, sums),
         };
     }
 }
 
-/// Does so for the first `ROWS` sums, and says how many these are.
+/// Does so for the first `ROWS` sums of each block, and says how many these are.
 #[inline(always)]
-fn group_tile<L: Lanes, F: Factor, const ROWS: usize>(
+fn group_tile<L: Lanes, F: Factor, const ROWS: usize, const BLOCKS: usize>(
     source: &[F],
     offsets: &[Pixel],
-    gradients: &[[F; LANES]],
-    to: &mut [[f32; LANES]],
+    gradients: &[[Line<F>; BLOCKS]],
+    to: [&mut [[f32; LANES]]; BLOCKS],
 ) -> usize {
-    let mut sums = [L::splat(0.0); ROWS];
-    for (offset, gradient) in offsets.iter().zip(gradients) {
-        let gradient = F::load::<L>(gradient);
-        for (sum, x) in sums.iter_mut().zip(&source[offset.source..][..ROWS]) {
-            *sum = F::mul_add(x.splat(), gradient, *sum);
+    let mut sums = [[L::splat(0.0); ROWS]; BLOCKS];
+    for (offset, gradients) in offsets.iter().zip(gradients) {
+        let source = &source[offset.source..][..ROWS];
+        for (sums, gradient) in sums.iter_mut().zip(gradients) {
+            let gradient = F::load::<L>(&gradient.0);
+            for (sum, x) in sums.iter_mut().zip(source) {
+                *sum = F::mul_add(x.splat(), gradient, *sum);
+            }
         }
     }
-    for (to, sum) in to.iter_mut().zip(sums) {
-        sum.add(L::load(to)).store(to);
+    for (to, sums) in to.into_iter().zip(sums) {
+        for (to, sum) in to.iter_mut().zip(sums) {
+            sum.add(L::load(to)).store(to);
+        }
     }
     ROWS
 }

@@ -3,12 +3,12 @@
 use half::bf16;
 
 use super::tiles::{DEPTH, ROWS, Row};
-use super::transpose::transpose;
 use crate::Isa;
 use crate::direction::Direction;
 use crate::element::pair as join;
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::transpose::transpose;
 
 /// So many blocks are packed at once, to read more than a cache line of each row.
 const PACKED_BLOCKS: usize = 8;
@@ -117,7 +117,7 @@ fn pack_rows<'a, L: Lanes>(weight: impl Iterator<Item = &'a [bf16]> + Clone, row
                 }
             }
         }
-        let tile = transpose::<L>(&tile);
+        let tile = transpose::<L, _>(&tile);
         rows.iter_mut().zip(tile).for_each(|(row, tile)| row.0 = tile);
     }
 }

@@ -16,12 +16,12 @@ use super::frame::{filled, room};
 use super::line::{Line, Stretch};
 use super::tiles::{DEPTH, Operands, ROWS, Row, Shape, Steps, Sums};
 use super::tiles_of;
-use super::transpose::transpose;
 use crate::band::Band;
 use crate::element::{Element, pair};
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::totals::add_to_rows;
+use crate::transpose::transpose;
 use crate::{Conv, ImageShape, Isa, Write};
 
 /// Into how many tasks the work is divided, whatever the number of threads.
@@ -386,7 +386,7 @@ impl Chunk<'_> {
                         [part(pixels[2 * i], &channels), part(pixels[2 * i + 1], &channels)];
                     pair::<L>(first, second, &mut woven[i]);
                 }
-                let transposed = transpose::<L>(&woven);
+                let transposed = transpose::<L, _>(&woven);
                 let to = &mut to[nth * ROWS * self.pitch + done..];
                 for i in 0..ROWS {
                     let to = &mut to[i * self.pitch..][..DEPTH];

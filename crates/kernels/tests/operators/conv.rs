@@ -125,6 +125,8 @@ fn matches_plain_loops_on_the_shapes_of_residual_networks() {
         (image(1, 4, 1, 2), 4, Window { stride: [3, 1], padding: [1, 0], ..one }, 2),
         // Large enough to share out the weight's rows.
         (image(2, 2, 2, 160), 200, three, 1),
+        // Few pixels and many weights, in shares of rows and of columns; pairs that channels do not fill.
+        (image(1, 3, 2, 131), 136, three, 1),
         // Pixels that are copied apart, for else they would alias in the cache.
         (image(2, 3, 3, 512), 3, one, 1),
         (image(2, 3, 3, 512), 3, three, 1),

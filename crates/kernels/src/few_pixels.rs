@@ -1,0 +1,170 @@
+//! Convolution of few pixels by many weights: the threads share the weights instead of the pixels, and each
+//! number of them is read once.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::band::Band;
+use crate::channels::{Block, Channels, PackRows};
+use crate::correlate_tiles::{Correlate, Weights};
+use crate::direction::Direction;
+use crate::element::Stored;
+use crate::frame::Aliasing;
+use crate::fresh::in_parts;
+use crate::lanes::{Kernel, LANES, Lanes};
+use crate::plan::{Lattice, Plan, Plans, Run};
+use crate::{Conv, ImageShape, Isa, Write};
+
+/// There are few pixels where the output has no more numbers than this, ...
+const MAX_OUTPUT_LEN: usize = 128 * 1024;
+
+/// ... and the weight so many times as many.
+const WEIGHTS_PER_OUTPUT: usize = 4;
+
+/// Into about how many shares the weights are divided, whatever the number of threads.
+const SHARES: usize = 16;
+
+/// Blocks of a share, if there are as many: half a kilobyte of each row of the weight in `f32`.
+const SHARE_BLOCKS: usize = 8;
+
+/// Rows of a share, if there are as many.
+const MIN_ROWS: usize = 64;
+
+/// Output numbers that one task adds up at a time.
+const ADDED_LEN: usize = 16 * 1024;
+
+/// Some rows of the weight, counted in factors, and some blocks of its columns.
+struct Share<'a> {
+    rows: Range<usize>,
+    blocks: &'a [Block],
+}
+
+/// Everything that does not change from share to share.
+struct Pass<'a, E> {
+    isa: Isa,
+    channels: Channels,
+    taps: &'a [usize],
+    images: usize,
+    plan: &'a Plan,
+    source: &'a [E],
+    weight: &'a [E],
+}
+
+/// Whether the convolution has few pixels and many weights.
+pub(crate) fn suits(conv: &Conv, direction: Direction) -> bool {
+    let len = conv.output().len();
+    let many = conv.weight_len() / WEIGHTS_PER_OUTPUT >= len;
+    direction == Direction::Forward && conv.groups() == 1 && len <= MAX_OUTPUT_LEN && many
+}
+
+/// Writes the output into `destination`.
+pub(crate) fn forward<E: Stored>(
+    conv: &Conv,
+    write: Write,
+    source: &[E],
+    weight: &[E],
+    destination: &mut [E],
+) {
+    let stencils = conv.stencils(Direction::Forward);
+    let taps = Channels::taps(&stencils, conv.window().kernel[1]);
+    let channels = Channels::new::<E>(conv, Direction::Forward);
+    let blocks = channels.blocks();
+    let output = conv.output();
+    let band = Band { image: 0, images: output.batch, row: 0, rows: output.height };
+    let columns = SHARE_BLOCKS * LANES;
+    let of_share = ImageShape { channels: columns, ..output };
+    let layout = channels.layout(Aliasing::Avoid);
+    let plans = Plans::new(&[band], &stencils, conv.input(), of_share, layout);
+    let plan = plans.of(&band);
+    let mut copy = Vec::new();
+    plan.frame.load(source, &band, &mut copy);
+    let source = plan.frame.view(source, &band, &copy);
+    let isa = Isa::current();
+    let pass = Pass { isa, channels, taps: &taps, images: output.batch, plan, source, weight };
+
+    let shares = shares(taps.len() * channels.factors::<E>(), &blocks);
+    let len = of_share.len();
+    let sums = in_parts(shares.iter().map(|_| len), |nth, sums| pass.sum(&shares[nth], sums));
+    let sums = Sums { write, numbers: &sums, share_len: len, columns };
+    let pixels = (ADDED_LEN / output.channels).max(1);
+    let parts = destination.par_chunks_mut(pixels * output.channels).enumerate();
+    parts.for_each(|(nth, part)| {
+        isa.run(AddUp { sums, pixel: nth * pixels, channels: output.channels, part });
+    });
+}
+
+/// All blocks for the first rows, then all blocks for the next ones.
+fn shares(rows: usize, blocks: &[Block]) -> Vec<Share<'_>> {
+    let across = blocks.len().div_ceil(SHARE_BLOCKS);
+    let some = rows.div_ceil(SHARES.div_ceil(across)).max(MIN_ROWS);
+    let of_rows = |first: usize| {
+        let rows = first..rows.min(first + some);
+        blocks.chunks(SHARE_BLOCKS).map(move |blocks| Share { rows: rows.clone(), blocks })
+    };
+    (0..rows).step_by(some).flat_map(of_rows).collect()
+}
+
+impl<E: Stored> Pass<'_, E> {
+    /// Writes the sums over the share's rows, pixel by pixel.
+    fn sum(&self, share: &Share<'_>, sums: &mut [f32]) {
+        let Share { rows, blocks } = share;
+        let panels = &mut vec![[E::Factor::default(); LANES]; rows.len() * blocks.len()];
+        let Self { channels, taps, weight, .. } = *self;
+        self.isa.run(PackRows { channels, blocks, weight, taps, rows: rows.clone(), panels });
+        let first = blocks[0].destination;
+        let numbers = rows.start * E::SPAN..rows.end * E::SPAN;
+        let of_share = |run: Run| Run { weight: run.weight - numbers.start, ..run };
+        let lattices = self.plan.lattices.iter();
+        let lattices = lattices.map(|lattice| lattice.with_runs(&numbers, of_share));
+        self.isa.run(Correlate {
+            mix: channels.mix,
+            write: Write::Overwrite,
+            weights: Weights { rows: panels, block: rows.len() },
+            blocks: &blocks.iter().map(|block| block.of_part(first)).collect::<Vec<_>>(),
+            lattices: &lattices.collect::<Vec<Lattice>>(),
+            images: self.images,
+            source: self.source,
+            destination: sums,
+        });
+    }
+}
+
+/// The sums of all shares.
+#[derive(Clone, Copy)]
+struct Sums<'a> {
+    write: Write,
+    numbers: &'a [f32],
+    /// Numbers of a share, and of a pixel in it.
+    share_len: usize,
+    columns: usize,
+}
+
+/// Adds up the sums over the rows of the weight, in order, for the pixels of a part of the destination.
+struct AddUp<'a, E> {
+    sums: Sums<'a>,
+    /// The part's first pixel.
+    pixel: usize,
+    channels: usize,
+    part: &'a mut [E],
+}
+
+impl<E: Stored> Kernel for AddUp<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Sums { write, numbers, share_len, columns } = self.sums;
+        let across = self.channels.div_ceil(columns);
+        for (pixel, to) in (self.pixel..).zip(self.part.chunks_mut(self.channels)) {
+            for (share, to) in to.chunks_mut(columns).enumerate() {
+                for (block, to) in to.chunks_mut(LANES).enumerate() {
+                    let first = share * share_len + pixel * columns + block * LANES;
+                    let of_rows = numbers[first..].chunks(across * share_len);
+                    let add = |total: L, sums: &[f32]| total.add(L::load_padded(&sums[..to.len()]));
+                    write.store(of_rows.fold(L::splat(0.0), add), to);
+                }
+            }
+        }
+    }
+}
