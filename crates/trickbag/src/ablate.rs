@@ -22,6 +22,7 @@ use self::archive::{Known, find, result};
 use self::variant::{Cut, axis, cuts, seeds};
 use crate::failure::{Failure, Input};
 use crate::folder::RunFolder;
+use crate::output::{print, say};
 use crate::screen::Verbosity;
 use crate::signal::{INTERRUPTED, stop_on_signal};
 use crate::training::{Ended, Machine, Training, open_data, start};
@@ -44,7 +45,7 @@ pub(crate) fn ablate(options: &Ablate) -> Result<ExitCode, Failure> {
         stop: stop_on_signal()?,
     };
     let Some(variants) = session.train(&cuts, &work)? else {
-        eprintln!("stopped; the same command goes on from here");
+        say("stopped; the same command goes on from here");
         return Ok(ExitCode::from(INTERRUPTED));
     };
     let mode = options.mode.to_string();
@@ -52,7 +53,7 @@ pub(crate) fn ablate(options: &Ablate) -> Result<ExitCode, Failure> {
     let folder = session.runs.join(format!("ablation-{mode}"));
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     ablation.write(&folder)?;
-    println!("{}\n\nSaved in {}", ablation_page(&ablation), folder.display());
+    print(format_args!("{}\n\nSaved in {}", ablation_page(&ablation), folder.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -144,7 +145,10 @@ impl Session {
             Ended::Failed { error, .. }
                 if !matches!(error, Error::Diverged { .. } | Error::Overflow { .. }) =>
             {
-                eprintln!("failed in {}; the same command goes on", folder.path().display());
+                say(format_args!(
+                    "failed in {}; the same command goes on",
+                    folder.path().display()
+                ));
                 Err(error.into())
             }
             Ended::Failed { error, .. } => {
@@ -157,7 +161,7 @@ impl Session {
 
     fn say(&self, text: &str) {
         if self.verbosity == Verbosity::Normal {
-            eprintln!("{text}");
+            say(text);
         }
     }
 }

@@ -29,6 +29,7 @@ use self::profiled::Operators;
 use self::training::Training;
 use crate::device::{DeviceName, Job, dispatch};
 use crate::failure::{Failure, Input};
+use crate::output::print;
 use crate::run::compute_with;
 
 /// Steps before the timed ones: they touch the memory and warm the caches.
@@ -39,8 +40,8 @@ pub(crate) fn bench(bench: &Bench, isa: Isa) -> Result<ExitCode, Failure> {
     let (pass, options) = bench.parts();
     let measurement = measure(pass, options, isa)?;
     match options.json {
-        true => println!("{}", serde_json::to_string(&measurement)?),
-        false => println!("{measurement}"),
+        true => print(serde_json::to_string(&measurement)?)?,
+        false => print(measurement)?,
     }
     Ok(ExitCode::SUCCESS)
 }

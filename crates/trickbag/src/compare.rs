@@ -16,6 +16,7 @@ use trickbag_report::{
 use self::settings::settings;
 use crate::failure::{Failure, Input};
 use crate::folder::RunFolder;
+use crate::output::print;
 
 /// Which runs, and what to write beside the page.
 #[derive(Debug, Args)]
@@ -35,7 +36,7 @@ pub(crate) fn compare(options: &Compare) -> Result<ExitCode, Failure> {
     if let Some(path) = &options.csv {
         write_atomic(path, comparison_csv(&runs).as_bytes())?;
     }
-    print!("{}", comparison_page(&runs));
+    print(comparison_page(&runs).trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 

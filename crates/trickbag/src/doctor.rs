@@ -15,6 +15,7 @@ use self::{disk::Disk, library::Library};
 use crate::bench::processor::Processor;
 use crate::device::{DeviceName, Job, dispatch};
 use crate::failure::Failure;
+use crate::output::print;
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {
@@ -30,7 +31,7 @@ pub(crate) struct Doctor {
 pub(crate) fn doctor(options: &Doctor, isa: Isa) -> Result<ExitCode, Failure> {
     let facts = Facts::gather(options, isa);
     for line in facts.lines() {
-        println!("{line}");
+        print(line)?;
     }
     Ok(if facts.device.1.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(NO_DEVICE) })
 }

@@ -14,6 +14,7 @@ use trickbag_recipe::{Explanation, Layers, Plan};
 use crate::bench::peak;
 use crate::command::{Explain, read};
 use crate::failure::{Failure, Input};
+use crate::output::print;
 
 /// Prints a page on what was asked for.
 pub(crate) fn explain(options: &Explain, isa: Isa) -> Result<ExitCode, Failure> {
@@ -24,7 +25,7 @@ pub(crate) fn explain(options: &Explain, isa: Isa) -> Result<ExitCode, Failure> 
             None => of_recipe(subject, options, isa)?,
         },
     };
-    println!("{}", page.trim_end());
+    print(page.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 

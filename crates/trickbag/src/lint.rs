@@ -12,13 +12,14 @@ use trickbag_recipe::{Document, Place, Plan};
 
 use crate::command::{Deny, Lint};
 use crate::failure::{Failure, Input};
+use crate::output::{print, say};
 
 /// What ends with this code was denied.
 const DENIED: u8 = 1;
 
 pub(crate) fn lint(options: &Lint) -> Result<ExitCode, Failure> {
     let Some(file) = &options.recipe else {
-        print!("{}", reference());
+        print(reference().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     };
     let document = file.read()?;
@@ -26,8 +27,8 @@ pub(crate) fn lint(options: &Lint) -> Result<ExitCode, Failure> {
     let plan = Plan::new(&document, &facts).input()?;
     let findings = look(&document, &plan, &evidence(&document, &plan)?);
     match options.json {
-        true => println!("{:#}", Value::from_iter(findings.iter().map(as_json))),
-        false => print_all(&findings, &document),
+        true => print(format_args!("{:#}", Value::from_iter(findings.iter().map(as_json))))?,
+        false => print_all(&findings, &document)?,
     }
     let warned = findings.iter().any(|finding| finding.rule.severity == Severity::Warning);
     match (options.deny, warned) {
@@ -40,7 +41,9 @@ fn evidence(document: &Document, plan: &Plan) -> Result<Evidence, Failure> {
     if let Source::ImageFolder(folder) = &document.recipe().data {
         if !folder.path.exists() {
             let path = folder.path.display();
-            eprintln!("note: {path} is not there, so rules that look at images find nothing");
+            say(format_args!(
+                "note: {path} is not there, so rules that look at images find nothing"
+            ));
             return Ok(Evidence::default());
         }
         let samples = samples(document, plan)?;
@@ -60,14 +63,14 @@ fn samples(document: &Document, plan: &Plan) -> Result<Samples, Failure> {
     Samples::look(&used).input()
 }
 
-fn print_all(findings: &[Finding], document: &Document) {
+fn print_all(findings: &[Finding], document: &Document) -> anyhow::Result<()> {
     for finding in findings {
-        println!("{finding}\n");
+        print(format_args!("{finding}\n"))?;
     }
     let name = &document.recipe().name;
     match findings.len() {
-        0 => println!("{name}: nothing found"),
-        _ => println!("{name}: {}", summary(findings)),
+        0 => print(format_args!("{name}: nothing found")),
+        _ => print(format_args!("{name}: {}", summary(findings))),
     }
 }
 

@@ -17,6 +17,7 @@ use trickbag_trainer::{Error, Trainer};
 use crate::command::{MachineFlags, RecipeFile};
 use crate::device::{Job, dispatch};
 use crate::failure::{Failure, Input};
+use crate::output::print;
 use crate::training::open_data;
 
 /// What to sweep, and where.
@@ -63,14 +64,14 @@ pub(crate) fn lr_find(options: &LrFind) -> Result<ExitCode, Failure> {
     if let Some(path) = &options.csv {
         write_atomic(path, sweep.csv().as_bytes())?;
     }
-    println!("smoothed loss after {} of {} steps\n", sweep.points().len(), rates.len());
-    println!("{}", sweep.plot());
+    let (done, all) = (sweep.points().len(), rates.len());
+    print(format_args!("smoothed loss after {done} of {all} steps\n\n{}", sweep.plot()))?;
     let suggestion = sweep.suggestion().context(
         "the loss never fell, so there is nothing to suggest: sweep other rates with --from and --to, or \
          longer with --steps",
     )?;
     let scaling = scaling(&document, data.facts())?;
-    println!("{}", advice(suggestion, plan.batch_size, scaling.as_ref()));
+    print(advice(suggestion, plan.batch_size, scaling.as_ref()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,7 +16,6 @@
 //! ```
 //!
 //! `TRICKBAG_ISA` in the environment names the best instruction set that may be used.
-#![allow(clippy::print_stdout, clippy::print_stderr)] // a program speaks to its user
 
 mod ablate;
 mod bench;
@@ -30,6 +29,7 @@ mod folder;
 mod isa;
 mod lint;
 mod lr_find;
+mod output;
 mod recycler;
 mod run;
 mod screen;
@@ -42,6 +42,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::command::Command;
+use crate::output::say;
 use crate::recycler::Recycler;
 
 #[global_allocator]
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
         Command::Doctor(options) => doctor::doctor(options, isa),
     });
     done.unwrap_or_else(|failure| {
-        eprintln!("error: {:#}", failure.error());
+        say(format_args!("error: {:#}", failure.error()));
         failure.exit_code()
     })
 }

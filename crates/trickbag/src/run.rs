@@ -10,6 +10,7 @@ use trickbag_report::result_page;
 use crate::command::Run;
 use crate::failure::{Failure, Input};
 use crate::folder::RunFolder;
+use crate::output::{print, say};
 use crate::signal::{INTERRUPTED, stop_on_signal};
 use crate::training::{Ended, Training, open_data, start};
 
@@ -69,15 +70,15 @@ fn unfinished(folder: RunFolder) -> Result<RunFolder, Failure> {
 fn report(ended: Ended, folder: &RunFolder) -> Result<ExitCode, Failure> {
     match ended {
         Ended::Finished(summary) => {
-            println!("{}", result_page(&summary, folder.path()));
+            print(result_page(&summary, folder.path()))?;
             Ok(ExitCode::SUCCESS)
         }
         Ended::Stopped { step } => {
-            eprintln!("stopped at step {step}, {}", how_to_go_on(folder));
+            say(format_args!("stopped at step {step}, {}", how_to_go_on(folder)));
             Ok(ExitCode::from(INTERRUPTED))
         }
         Ended::Failed { step, error } => {
-            eprintln!("failed after step {step}, {}", how_to_go_on(folder));
+            say(format_args!("failed after step {step}, {}", how_to_go_on(folder)));
             Err(error.into())
         }
     }

@@ -6,6 +6,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trickbag_recipe::Plan;
 use trickbag_report::{Progress, Record, epoch_line, progress_line};
 
+use crate::output::say;
+
 /// How much to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verbosity {
@@ -56,7 +58,7 @@ impl Screen {
 
     pub(crate) fn say(&self, text: &str) {
         if self.verbosity == Verbosity::Normal {
-            self.bar.suspend(|| eprintln!("{text}"));
+            self.bar.suspend(|| say(text));
         }
     }
 

@@ -4,6 +4,8 @@ use std::process::exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::output::say;
+
 /// The exit code of a program that SIGINT ended, by the convention of shells.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -15,7 +17,7 @@ pub(crate) fn stop_on_signal() -> Result<Arc<AtomicBool>, ctrlc::Error> {
         if flag.swap(true, Ordering::Relaxed) {
             exit(INTERRUPTED.into());
         }
-        eprintln!("\nstopping after this step and saving; once more to end at once");
+        say("\nstopping after this step and saving; once more to end at once");
     })?;
     Ok(stop)
 }

@@ -12,6 +12,7 @@ use trickbag_trainer::{Error, Outcome, Trainer};
 use crate::device::{DeviceName, Job, dispatch};
 use crate::failure::{Failure, Input};
 use crate::folder::RunFolder;
+use crate::output::say;
 use crate::screen::{Screen, Verbosity};
 use crate::transfer::transfer_page;
 
@@ -54,7 +55,7 @@ pub(crate) fn open_data(document: &Document) -> Result<Dataset, Failure> {
     let data = document.open_data().input()?;
     let skipped = data.skipped();
     if !skipped.files.is_empty() {
-        eprintln!("warning: {skipped}");
+        say(format_args!("warning: {skipped}"));
     }
     Ok(data)
 }
