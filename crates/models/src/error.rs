@@ -86,6 +86,17 @@ pub enum Error {
         /// The norm's name.
         norm: String,
     },
+    /// Ghost batches of a batch that ranks share.
+    #[error(
+        "{world_size} ranks cannot share a batch that is normalised in ghost batches of \
+         {ghost_batch} images: train on one rank, or without ghost batches"
+    )]
+    SharedGhosts {
+        /// Images of a ghost batch.
+        ghost_batch: usize,
+        /// How many ranks there are.
+        world_size: usize,
+    },
     /// Values that do not belong to this network.
     #[error("these values do not belong to this network: {}", .0.join("; "))]
     Mismatch(Vec<String>),

@@ -1,16 +1,19 @@
 //! The forward pass: walks the layers with the operators of [`trickbag_ops`].
 
+use std::sync::Arc;
+
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
+use trickbag_collective::Collective;
 use trickbag_ops::{
-    Activation, Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Pointwise, Vector,
-    Window,
+    Activation, Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Pointwise,
+    Synchronised, Vector, Window,
 };
 
 use crate::initialise::vector;
 use crate::network::{Conv, Dense, Head, Layer, Norm, ParameterId, Pooling, Residual};
 use crate::noise::DROPOUT;
-use crate::{Error, Network, Noise, Parameters, RunningStatistics};
+use crate::{Error, Network, Noise, Parameters, RunningStatistics, Share};
 
 /// Which statistics batch norm uses, and whether anything is random.
 #[derive(Debug)]
@@ -41,6 +44,40 @@ impl Network {
         mode: Mode<'_, D>,
         images: FeatureMap<E, D, T>,
     ) -> Result<Matrix<E, D, T>, Error> {
+        self.pass(parameters, mode, None, images)
+    }
+
+    /// [`forward`](Self::forward) in [`Mode::Train`], of a rank's share of a batch: what comes out for
+    /// its images, and the running statistics, are what one process would have for the whole batch, up
+    /// to rounding.
+    ///
+    /// Batch norm has the statistics of all ranks together (PyTorch's `SyncBatchNorm`), so they must
+    /// come here, and go back, together. See
+    /// [`sync_batch_norm`](trickbag_ops::Backend::sync_batch_norm) for what flows back. Masks are those
+    /// that the images have in the whole batch.
+    ///
+    /// # Errors
+    ///
+    /// Those of `forward`, [`Error::SharedGhosts`], and where a rank is missing
+    /// [`trickbag_ops::Error::Collective`].
+    pub fn forward_share<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+        &self,
+        parameters: &Parameters<E, D>,
+        statistics: &mut RunningStatistics<D>,
+        noise: Noise,
+        share: &Share,
+        images: FeatureMap<E, D, T>,
+    ) -> Result<Matrix<E, D, T>, Error> {
+        self.pass(parameters, Mode::Train(statistics, noise), Some(share), images)
+    }
+
+    fn pass<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+        &self,
+        parameters: &Parameters<E, D>,
+        mode: Mode<'_, D>,
+        share: Option<&Share>,
+        images: FeatureMap<E, D, T>,
+    ) -> Result<Matrix<E, D, T>, Error> {
         self.check(parameters, &mode)?;
         if images.shape().3 != self.in_channels {
             return Err(Error::Channels { found: images.shape().3, expected: self.in_channels });
@@ -49,9 +86,30 @@ impl Network {
             Mode::Train(..) | Mode::Calibrate(..) => Flow::Stop,
             Mode::Evaluate(_) => Flow::Through,
         };
-        let mut pass = Pass { network: self, parameters, mode, flow, blocks: 0 };
+        let mut pass = Pass { network: self, parameters, mode, share, flow, blocks: 0 };
         let features = pass.run(&self.layers, images)?;
         pass.head(&self.head, features)
+    }
+
+    /// Moves the running statistics of a norm by `momentum` towards those of `n` values a channel.
+    fn update<D: Device<f32>>(
+        &self,
+        running: &mut RunningStatistics<D>,
+        norm: &Norm,
+        batch: &BatchStatistics<D>,
+        n: usize,
+        momentum: f64,
+    ) -> Result<(), Error> {
+        if n < 2 {
+            return Err(Error::OneValue { norm: self.norms[norm.statistics].name.clone() });
+        }
+        let unbiased = momentum * n as f64 / (n as f64 - 1.0);
+        let running = &mut running[norm.statistics];
+        running
+            .mean
+            .try_axpy(1.0 - momentum, &batch.mean, momentum)
+            .and_then(|()| running.var.try_axpy(1.0 - momentum, &batch.var, unbiased))
+            .map_err(|error| trickbag_ops::Error::device(error).into())
     }
 
     fn check<E: Dtype, D: Backend<E>>(
@@ -78,6 +136,8 @@ struct Pass<'a, E: Dtype, D: Backend<E>> {
     network: &'a Network,
     parameters: &'a Parameters<E, D>,
     mode: Mode<'a, D>,
+    /// Which images there are, if not all.
+    share: Option<&'a Share>,
     /// Of the next convolution.
     flow: Flow,
     /// Residual blocks so far that may be skipped.
@@ -170,7 +230,7 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
         let Some(noise) = self.noise(rate) else { return Ok(x) };
         let (batch, _, _, channels) = *x.shape();
         self.blocks += 1;
-        let mask = noise.mask(DROPOUT + self.blocks, batch, rate);
+        let mask = self.mask(noise, DROPOUT + self.blocks, (batch, 1), rate);
         let factors = mask.into_iter().flat_map(|factor| std::iter::repeat_n(factor, channels));
         let factors = matrix(x.device(), factors.collect(), (batch, channels))?;
         Ok(D::scale_channels(x, factors.retaped::<T>())?)
@@ -184,8 +244,14 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
     ) -> Result<Matrix<E, D, T>, Error> {
         let Some(noise) = self.noise(rate) else { return Ok(x) };
         let shape = *x.shape();
-        let factors = matrix(x.device(), noise.mask(DROPOUT, shape.0 * shape.1, rate), shape)?;
+        let factors = matrix(x.device(), self.mask(noise, DROPOUT, shape, rate), shape)?;
         multiply(x, factors)
+    }
+
+    /// So many values for each of the images that are here, from the mask of the whole batch.
+    fn mask(&self, noise: Noise, place: u64, shape: (usize, usize), rate: f64) -> Vec<f32> {
+        let before = self.share.map_or(0, |share| share.first) * shape.1;
+        noise.mask(place, before + shape.0 * shape.1, rate).split_off(before)
     }
 
     /// What decides a mask of this rate, if there is one.
@@ -304,6 +370,16 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
             Mode::Train(running, _) | Mode::Calibrate(running, _) => {
                 let flow = std::mem::replace(&mut self.flow, Flow::Through);
                 let ghost_batch = self.network.norm_setting.ghost_batch;
+                let ranks = self.share.map(|share| &share.ranks);
+                if let Some(ranks) = ranks.filter(|ranks| ranks.world_size() > 1) {
+                    if let Some(ghost_batch) = ghost_batch {
+                        let world_size = ranks.world_size();
+                        return Err(Error::SharedGhosts { ghost_batch, world_size });
+                    }
+                    let (y, statistics, n) = together(conv, x, &affine, residual, ranks)?;
+                    self.network.update(running, norm, &statistics, n as usize, momentum)?;
+                    return Ok(y);
+                }
                 let (y, batch_statistics) = match (conv, ghost_batch) {
                     (Some((Conv { window, groups, .. }, filter)), None) => {
                         D::conv2d_batch_norm(x, &filter, window, *groups, flow, &affine, residual)?
@@ -321,12 +397,8 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
                 };
                 let (batch, height, width, _) = *y.shape();
                 let batch = ghost_batch.unwrap_or(batch);
-                if batch * height * width < 2 {
-                    let norm = self.network.norms[norm.statistics].name.clone();
-                    return Err(Error::OneValue { norm });
-                }
-                let (running, n) = (&mut running[norm.statistics], batch * height * width);
-                update(running, &batch_statistics, n as f64, momentum)?;
+                let n = batch * height * width;
+                self.network.update(running, norm, &batch_statistics, n, momentum)?;
                 Ok(y)
             }
         }
@@ -382,17 +454,17 @@ fn multiply<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
     Ok(D::reshape(product, &shape)?)
 }
 
-/// Moves the running statistics by `momentum` towards those of a batch of `n` values a channel.
-fn update<D: Device<f32>>(
-    running: &mut BatchStatistics<D>,
-    batch: &BatchStatistics<D>,
-    n: f64,
-    momentum: f64,
-) -> Result<(), Error> {
-    let unbiased = momentum * n / (n - 1.0);
-    running
-        .mean
-        .try_axpy(1.0 - momentum, &batch.mean, momentum)
-        .and_then(|()| running.var.try_axpy(1.0 - momentum, &batch.var, unbiased))
-        .map_err(|error| trickbag_ops::Error::device(error).into())
+/// A convolution, if there is one, and a norm with the statistics of all ranks.
+fn together<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+    conv: Option<(&Conv, FeatureMap<E, D>)>,
+    x: FeatureMap<E, D, T>,
+    affine: &Affine<'_, E, D>,
+    residual: Option<FeatureMap<E, D, T>>,
+    ranks: &Arc<dyn Collective>,
+) -> Result<Synchronised<E, D, T>, Error> {
+    let x = match conv {
+        Some((Conv { window, groups, .. }, filter)) => D::conv2d(x, &filter, window, *groups)?,
+        None => x,
+    };
+    Ok(D::sync_batch_norm(x, affine, residual, ranks)?)
 }

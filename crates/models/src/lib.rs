@@ -34,6 +34,8 @@
 //! Parameters are flat vectors in Trickbag's layout (see [`trickbag_ops`]); [`Network::export`]
 //! and [`Network::import`] convert to and from torchvision's shapes, so that safetensors files
 //! interchange. [`Network::init_from`] takes what fits from another network's file.
+//!
+//! Ranks that have a [`Share`] of a batch each train together with [`Network::forward_share`].
 
 mod airbench;
 mod architecture;
@@ -49,6 +51,7 @@ mod network;
 mod noise;
 mod resnet;
 mod resnet9;
+mod share;
 mod summary;
 mod transfer;
 mod whitening;
@@ -66,6 +69,7 @@ pub use mobilenet::MobileNetV1;
 pub use network::{Network, ParameterSpec, Update};
 pub use noise::Noise;
 pub use resnet9::ResNet9;
+pub use share::Share;
 pub use summary::LayerSummary;
 pub use transfer::{Fate, Transfer, TransferRow};
 pub use wide_resnet::WideResNet;

@@ -1,7 +1,10 @@
 //! The trait that bundles dfdx's bounds and has one method per image operator.
 
+use std::sync::Arc;
+
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::{Device, Gradients, NoneTape, Shape, Storage, Tape, Tensor};
+use trickbag_collective::Collective;
 
 use crate::{Activation, Divisor, Error, Pointwise, Rounding, Tensors, Window};
 
@@ -45,6 +48,10 @@ pub enum Flow {
 /// What batch norm returns in training: its output, and the statistics of the batch.
 pub type Normalised<E, D, T = NoneTape> = (FeatureMap<E, D, T>, BatchStatistics<D>);
 
+/// What batch norm over several ranks returns in training: its output, the statistics of all ranks
+/// together, and the number of pixels that these are of.
+pub type Synchronised<E, D, T = NoneTape> = (FeatureMap<E, D, T>, BatchStatistics<D>, u64);
+
 /// A dfdx device that has Trickbag's image operators for the number format `E`.
 ///
 /// Errors: shapes that do not fit ([`Error::Shape`], [`Error::Filter`], [`Error::Operand`]) and
@@ -84,6 +91,23 @@ pub trait Backend<E: Dtype>: Tensors<E> {
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<Normalised<E, Self, T>, Error>;
+
+    /// [`batch_norm`](Self::batch_norm) of the share of a batch that this rank has, with the statistics
+    /// of all ranks together, each as much as it has pixels: PyTorch's `SyncBatchNorm`.
+    ///
+    /// All ranks must come here together, and go back together. What flows back to `x` is the gradient
+    /// of the *sum* of the losses of all ranks, so each rank divides its loss by the samples of all of
+    /// them. The gradients of scale and shift are this rank's terms of such a sum, as those of all other
+    /// parameters.
+    ///
+    /// [`Error::Collective`] where a rank is missing. The way back has no room for this error: then the
+    /// gradients are NaN, and the next call to the collective fails.
+    fn sync_batch_norm<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        affine: &Affine<'_, E, Self>,
+        residual: Option<FeatureMap<E, Self, T>>,
+        ranks: &Arc<dyn Collective>,
+    ) -> Result<Synchronised<E, Self, T>, Error>;
 
     /// Batch norm with given statistics (evaluation), then `+ residual`, then the activation.
     fn batch_norm_fixed<T: Tape<E, Self>>(

@@ -5,13 +5,16 @@
 //! products take their sums in `f32` (dfdx's `AMP`), and all other sums, norms and functions are
 //! `f32` between their inputs and outputs.
 
+use std::sync::Arc;
+
 use dfdx::dtypes::{AMP, Dtype, f16};
 use dfdx::prelude::*;
+use trickbag_collective::Collective;
 use trickbag_kernels::{Conv, ImageShape};
 
 use crate::{
     Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Matrix, Normalised, Pointwise,
-    Rounding, Vector, Widen, Window,
+    Rounding, Synchronised, Vector, Widen, Window,
 };
 
 mod blur;
@@ -69,6 +72,15 @@ impl<E: Dtype, D: Composed<E>> Backend<E> for D {
         residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<Normalised<E, Self, T>, Error> {
         norm::lean(x, ghosts, affine, residual)
+    }
+
+    fn sync_batch_norm<T: Tape<E, Self>>(
+        x: FeatureMap<E, Self, T>,
+        affine: &Affine<'_, E, Self>,
+        residual: Option<FeatureMap<E, Self, T>>,
+        ranks: &Arc<dyn Collective>,
+    ) -> Result<Synchronised<E, Self, T>, Error> {
+        norm::lean_sync(x, affine, residual, ranks)
     }
 
     fn batch_norm_fixed<T: Tape<E, Self>>(

@@ -2,12 +2,14 @@
 //! [`trickbag_kernels`].
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytemuck::TransparentWrapper;
 use bytemuck::allocation::TransparentWrapperAlloc;
 use dfdx::dtypes::{Dtype, f16};
 use dfdx::prelude::*;
 use rayon::prelude::*;
+use trickbag_collective::Collective;
 use trickbag_kernels as kernels;
 use trickbag_kernels::{
     Activation, AvgPool, BatchStats, Conv, FixedNorm, Linear, MaxPool, NormFlow, NormGradients,
@@ -18,10 +20,11 @@ use crate::buffers::{self, Pooled};
 use crate::composed::{
     check_channels, check_ghosts, check_residual, conv_geometry, dims, image_shape, linear_shape,
 };
+use crate::joint::Joint;
 use crate::profile::spend;
 use crate::{
     Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Flow, Matrix, Normalised,
-    Pointwise, Rounding, Vector, Window,
+    Pointwise, Rounding, Synchronised, Vector, Window,
 };
 
 mod blur;
@@ -110,6 +113,15 @@ macro_rules! fast_form {
             residual: Option<FeatureMap<$E, Self, T>>,
         ) -> Result<Normalised<$E, Self, T>, Error> {
             ghost_batch_norm(x, ghosts, affine, residual)
+        }
+
+        fn sync_batch_norm<T: Tape<$E, Self>>(
+            x: FeatureMap<$E, Self, T>,
+            affine: &Affine<'_, $E, Self>,
+            residual: Option<FeatureMap<$E, Self, T>>,
+            ranks: &Arc<dyn Collective>,
+        ) -> Result<Synchronised<$E, Self, T>, Error> {
+            sync_batch_norm(x, affine, residual, ranks)
         }
 
         fn batch_norm_fixed<T: Tape<$E, Self>>(
@@ -340,8 +352,28 @@ fn ghost_batch_norm<E: Number, T: Tape<E, Cpu>>(
         },
     )?;
     let statistics = batch_statistics(x.device(), &mean(&stats))?;
-    let y = normalise(x.put_tape(tape), stats, Statistics::Batch, affine, residual)?;
+    let y = normalise(x.put_tape(tape), stats, Source::Batch, affine, residual)?;
     Ok((y, statistics))
+}
+
+fn sync_batch_norm<E: Number, T: Tape<E, Cpu>>(
+    x: FeatureMap<E, Cpu, T>,
+    affine: &Affine<'_, E, Cpu>,
+    residual: Option<FeatureMap<E, Cpu, T>>,
+    ranks: &Arc<dyn Collective>,
+) -> Result<Synchronised<E, Cpu, T>, Error> {
+    let (x, tape) = contiguous(x)?.split_tape();
+    let (values, channels) = (elements(&x), x.shape().3);
+    let own = spend(
+        || norm_label(x.shape(), "statistics"),
+        0,
+        || kernels::batch_norm_stats(values, channels),
+    )?;
+    let joint = Joint::new(&own, values.len() / channels, ranks)?;
+    let (statistics, pixels) = (batch_statistics(x.device(), &joint.stats)?, joint.pixels);
+    let stats = vec![joint.stats.clone()];
+    let y = normalise(x.put_tape(tape), stats, Source::Ranks(joint), affine, residual)?;
+    Ok((y, statistics, pixels))
 }
 
 /// The mean of the statistics of equal parts.
@@ -361,7 +393,7 @@ fn batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
     residual: Option<FeatureMap<E, Cpu, T>>,
 ) -> Result<FeatureMap<E, Cpu, T>, Error> {
     let stats = fixed_stats(statistics, x.shape().3)?;
-    normalise(contiguous(x)?, vec![stats], Statistics::Fixed, affine, residual)
+    normalise(contiguous(x)?, vec![stats], Source::Fixed, affine, residual)
 }
 
 /// Running statistics of so many channels.
@@ -415,14 +447,14 @@ fn conv2d_batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
 fn normalise<E: Number, T: Tape<E, Cpu>>(
     x: FeatureMap<E, Cpu, T>,
     stats: Vec<BatchStats>,
-    statistics: Statistics,
+    source: Source,
     affine: &Affine<'_, E, Cpu>,
     residual: Option<FeatureMap<E, Cpu, T>>,
 ) -> Result<FeatureMap<E, Cpu, T>, Error> {
     let shape = *x.shape();
     let (x, tape) = x.split_tape();
     let (residual, tape) = split(residual, tape)?;
-    let (norm, mut tape) = Norm::new(affine, stats, statistics, &shape, residual.as_ref(), tape)?;
+    let (norm, mut tape) = Norm::new(affine, stats, source, &shape, residual.as_ref(), tape)?;
     let y = tensor(x.device(), norm.forward(elements(&x), residual)?, shape)?;
     let (saved, y_ghost) = (norm.saved(&y), y.ghost());
     tape.add_backward_op(move |grads| {
@@ -461,7 +493,7 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
     let running = batch_statistics(&dev, &stats)?;
     let (residual, tape) = split(residual, tape)?;
     let (norm, mut tape) =
-        Norm::new(affine, vec![stats], Statistics::Batch, &shape, residual.as_ref(), tape)?;
+        Norm::new(affine, vec![stats], Source::Batch, &shape, residual.as_ref(), tape)?;
     let y = tensor(&dev, norm.forward(E::elements(&z), residual)?, shape)?;
     if !T::OWNS_TAPE {
         buffers::give(z);
@@ -478,13 +510,23 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
     Ok((y.put_tape(tape), running))
 }
 
+/// Where the statistics of a norm come from.
+enum Source {
+    /// What is normalised.
+    Batch,
+    /// Elsewhere: they are constants.
+    Fixed,
+    /// What all ranks normalise.
+    Ranks(Joint),
+}
+
 /// A batch norm with its statistics at hand, for both passes.
 struct Norm<E: Number> {
     scale: Vector<E, Cpu>,
     shift: Vector<E, Cpu>,
     /// Of each of so many equal parts of the batch.
     stats: Vec<BatchStats>,
-    statistics: Statistics,
+    source: Source,
     eps: f32,
     activation: Activation,
     residual: Option<Slot<E>>,
@@ -495,7 +537,7 @@ impl<E: Number> Norm<E> {
     fn new<T: Tape<E, Cpu>>(
         affine: &Affine<'_, E, Cpu>,
         stats: Vec<BatchStats>,
-        statistics: Statistics,
+        source: Source,
         shape: &(usize, usize, usize, usize),
         residual: Option<&FeatureMap<E, Cpu>>,
         tape: T,
@@ -507,10 +549,7 @@ impl<E: Number> Norm<E> {
         let (scale, tape) = parameter(affine.scale, tape)?;
         let (shift, tape) = parameter(affine.shift, tape)?;
         let Affine { eps, activation, .. } = *affine;
-        Ok((
-            Self { scale, shift, stats, statistics, eps, activation, residual, shape: *shape },
-            tape,
-        ))
+        Ok((Self { scale, shift, stats, source, eps, activation, residual, shape: *shape }, tape))
     }
 
     fn label(&self, pass: &str) -> String {
@@ -574,7 +613,7 @@ impl<E: Number> Norm<E> {
         part: Range<usize>,
         grads: &mut Gradients<E, Cpu>,
     ) -> Result<(), CpuError> {
-        let Self { scale, shift, statistics, eps, activation, residual, .. } = self;
+        let Self { scale, shift, source, eps, activation, residual, .. } = self;
         let zeros = || vec![0.0; scale.shape().0];
         let (mut dscale, mut dshift) = (zeros(), zeros());
         let dresidual = match residual {
@@ -582,7 +621,7 @@ impl<E: Number> Norm<E> {
             None => None,
         };
         let gradients = NormGradients {
-            flow: NormFlow::InPlace(E::elements_mut(&mut gradient[part])),
+            flow: NormFlow::InPlace(E::elements_mut(&mut gradient[part.clone()])),
             scale: &mut dscale,
             shift: &mut dshift,
             residual: dresidual.map(|dresidual| (Write::Add, dresidual)),
@@ -592,7 +631,11 @@ impl<E: Number> Norm<E> {
             Some(y) => Passed::Output(y),
             None => Passed::Shift(&wide_shift),
         };
-        let (activation, statistics) = (*activation, *statistics);
+        let statistics = match source {
+            Source::Batch => Statistics::Batch,
+            // What flows through the statistics of all ranks comes when theirs is known.
+            Source::Fixed | Source::Ranks(_) => Statistics::Fixed,
+        };
         spend(
             || self.label("backward"),
             0,
@@ -603,13 +646,21 @@ impl<E: Number> Norm<E> {
                     stats,
                     &wide_scale,
                     *eps,
-                    activation,
+                    *activation,
                     statistics,
                     gradients,
                 )
             },
         )
         .map_err(checked)?;
+        if let Source::Ranks(joint) = source {
+            let [factor, offset] = joint.feedback(&wide_scale, *eps, &dscale, &dshift);
+            let gradient = &mut gradient[part];
+            let dx = Some(E::elements(gradient));
+            let dx =
+                kernels::batch_norm(x, stats, &factor, &offset, *eps, dx, Activation::Identity);
+            E::elements_mut(gradient).copy_from_slice(&dx.map_err(checked)?);
+        }
         add_narrowed(grads.get_or_alloc_mut(scale)?, dscale);
         add_narrowed(grads.get_or_alloc_mut(shift)?, dshift);
         Ok(())

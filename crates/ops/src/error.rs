@@ -56,6 +56,9 @@ pub enum Error {
         /// Parts asked for.
         ghosts: usize,
     },
+    /// The ranks of the training came apart.
+    #[error(transparent)]
+    Collective(#[from] trickbag_collective::Error),
     /// There is no such device.
     #[error("there is no such CUDA device: {0}")]
     NoDevice(String),

@@ -55,12 +55,15 @@ mod cpu;
 mod cuda;
 mod descent;
 mod error;
+mod joint;
 mod pointwise;
 mod profile;
 mod tensors;
 mod widen;
 
-pub use backend::{Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Normalised, Vector};
+pub use backend::{
+    Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Normalised, Synchronised, Vector,
+};
 pub use bf16::Bf16;
 #[cfg(feature = "cuda")]
 pub use cuda::{cuda, cuda_memory};

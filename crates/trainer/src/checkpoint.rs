@@ -89,7 +89,11 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         Ok(trainer)
     }
 
+    /// All ranks hold the same; the first writes it.
     pub(crate) fn save_last(&self, folder: &Path) -> Result<(), Error> {
+        if self.ranks.rank() > 0 {
+            return Ok(());
+        }
         let header = Header {
             format: FORMAT,
             recipe_hash: self.plan.recipe_hash.clone(),
@@ -106,6 +110,9 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
     }
 
     pub(crate) fn save_network(&self, network: &Kept<D>, path: &Path) -> Result<(), Error> {
+        if self.ranks.rank() > 0 {
+            return Ok(());
+        }
         let Kept { parameters, statistics } = network;
         let bytes = self.plan.network.to_safetensors(parameters, statistics)?;
         Ok(write_atomic(path, &bytes)?)

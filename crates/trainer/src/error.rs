@@ -76,6 +76,20 @@ pub enum Error {
         /// Facts in the plan.
         planned: String,
     },
+    /// More ranks than images that they could share.
+    #[error(
+        "{world_size} ranks cannot share a pass of {images} images: take no more ranks than the \
+         smallest pass of an update has images"
+    )]
+    Ranks {
+        /// How many ranks there are.
+        world_size: usize,
+        /// Images of the pass.
+        images: usize,
+    },
+    /// The ranks of the training came apart.
+    #[error(transparent)]
+    Collective(#[from] trickbag_collective::Error),
     /// Loading a batch failed.
     #[error(transparent)]
     Data(#[from] trickbag_data::Error),

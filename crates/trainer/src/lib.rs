@@ -1,7 +1,8 @@
 //! The training loop: a [`Plan`](trickbag_recipe::Plan) in, records and checkpoints out.
 //!
 //! A [`Trainer`] owns the order of things in a step and nothing else: what the learning rate, the
-//! loss or the parameter groups are was decided by the plan. It knows no trick by name.
+//! loss or the parameter groups are was decided by the plan. It knows no trick by name. It trains alone,
+//! or [among](Trainer::among) ranks.
 //!
 //! ```
 //! use std::sync::atomic::AtomicBool;
@@ -33,6 +34,7 @@ mod checkpoint;
 mod error;
 mod evaluate;
 mod groups;
+mod ranks;
 mod statistics;
 mod teacher;
 mod trainer;

@@ -2,11 +2,13 @@
 
 use std::marker::PhantomData;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use dfdx::dtypes::Dtype;
 use serde::{Deserialize, Serialize};
+use trickbag_collective::{Collective, Single};
 use trickbag_data::{Dataset, Loading};
 use trickbag_models::{Parameters, RunningStatistics, Transfer, Update};
 use trickbag_ops::Backend;
@@ -31,6 +33,7 @@ const WHITENING_IMAGES: usize = 5000;
 pub struct Trainer<'p, E: Dtype, D: Backend<E>> {
     pub(crate) plan: &'p Plan,
     pub(crate) dev: D,
+    pub(crate) ranks: Arc<dyn Collective>,
     pub(crate) parameters: Parameters<f32, D>,
     pub(crate) statistics: RunningStatistics<D>,
     pub(crate) optimizer: State<D>,
@@ -104,6 +107,7 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
         let average = plan.average.map(|s| Average::new(s, &parameters, &flat(&statistics)));
         Ok(Self {
             plan,
+            ranks: Arc::new(Single),
             optimizer,
             slow: slow.transpose()?,
             average: average.transpose()?,
@@ -138,11 +142,25 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
     /// [`BEST`](crate::BEST), and at the end [`MODEL`](crate::MODEL), with the values of the
     /// network alone. `watch` sees each record as it is made, before the checkpoint that covers it.
     ///
+    /// Among ranks, `stop` is whether any of them is asked to, `watch` sees the same records on each but
+    /// for the times, and the first rank alone writes checkpoints.
+    ///
     /// # Errors
     ///
     /// [`Error::Diverged`], [`Error::Overflow`], unreadable images, a failing device or disk. What was written before
     /// is intact.
     pub fn run(
+        &mut self,
+        data: &Dataset,
+        checkpoints: &Path,
+        stop: &AtomicBool,
+        watch: &mut dyn FnMut(&Record) -> Result<(), trickbag_report::Error>,
+    ) -> Result<Outcome, Error> {
+        let outcome = self.epochs(data, checkpoints, stop, watch);
+        self.or_abort(outcome)
+    }
+
+    fn epochs(
         &mut self,
         data: &Dataset,
         checkpoints: &Path,
@@ -161,13 +179,13 @@ impl<'p, E: Dtype, D: Backend<E>> Trainer<'p, E, D> {
                 clock = Instant::now();
                 watch(&Record::Step(self.step_record(epoch, loss)))?;
                 let mid_epoch = !self.progress.step.is_multiple_of(plan.steps_per_epoch);
-                if mid_epoch && stop.load(Ordering::Relaxed) {
+                if mid_epoch && self.stops(stop)? {
                     self.save_last(checkpoints)?;
                     return Ok(Outcome::Stopped);
                 }
             }
             self.end_epoch(epoch, data, checkpoints, watch)?;
-            if stop.load(Ordering::Relaxed) && self.progress.step < plan.total_steps {
+            if self.progress.step < plan.total_steps && self.stops(stop)? {
                 return Ok(Outcome::Stopped);
             }
         }

@@ -1,10 +1,12 @@
 //! One update of the parameters: gradients, their limit, the optimiser, and what follows it.
 
+use std::ops::Range;
+
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_data::{Batch, batch_generator};
 use trickbag_losses::{Loss, binary_cross_entropy, cross_entropy, distillation};
-use trickbag_models::{Mode, Noise, Parameters, RunningStatistics};
+use trickbag_models::{Noise, Parameters, RunningStatistics, Share};
 use trickbag_ops::{Backend, FeatureMap, Matrix, Vector};
 use trickbag_optim::{Accumulator, without_frozen};
 use trickbag_param_groups::Training;
@@ -34,25 +36,26 @@ struct Attempt<D: Device<f32>> {
     outcome: StepOutcome,
 }
 
-/// What one pass sees.
-struct MicroBatch<'a> {
+/// What one pass of a rank sees.
+struct Part<'a> {
     images: &'a [f32],
     targets: &'a [f32],
     labels: &'a [u32],
 }
 
 impl Examples {
-    /// Parts of `len` images, the last perhaps of fewer.
-    fn micro_batches(&self, len: usize) -> impl Iterator<Item = MicroBatch<'_>> {
+    /// Micro-batches of `len` images, the last perhaps of fewer.
+    fn micro_batches(&self, len: usize) -> impl Iterator<Item = Range<usize>> {
         let count = self.labels.len();
-        (0..count).step_by(len).map(move |from| {
-            let part = from..count.min(from + len);
-            let [images, targets] = [&self.images, &self.targets].map(|values| {
-                let width = values.len() / count;
-                &values[part.start * width..part.end * width]
-            });
-            MicroBatch { images, targets, labels: &self.labels[part] }
-        })
+        (0..count).step_by(len).map(move |from| from..count.min(from + len))
+    }
+
+    fn part(&self, part: Range<usize>) -> Part<'_> {
+        let [images, targets] = [&self.images, &self.targets].map(|values| {
+            let width = values.len() / self.labels.len();
+            &values[part.start * width..part.end * width]
+        });
+        Part { images, targets, labels: &self.labels[part] }
     }
 }
 
@@ -66,8 +69,13 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
     /// # Errors
     ///
     /// [`Error::Diverged`] for a loss that is not finite, which changes nothing; [`Error::Overflow`];
-    /// a failing device.
+    /// [`Error::Ranks`]; a failing device; another rank's failure.
     pub fn update(&mut self, batch: Batch) -> Result<f32, Error> {
+        let loss = self.updated(batch);
+        self.or_abort(loss)
+    }
+
+    fn updated(&mut self, batch: Batch) -> Result<f32, Error> {
         let plan = self.plan;
         let examples = self.examples(batch)?;
         let Attempt { gradients, statistics, score, .. } = self.passes(&examples)?;
@@ -128,7 +136,8 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
     }
 
     /// The vote of all gradients that the optimiser will use; where the loss is not scaled, nobody
-    /// asks.
+    /// asks. The gradients are sums over all ranks, so one that overflows on any of them has done so on
+    /// all.
     fn outcome(&self, gradients: &[Vector<f32, D>]) -> Result<StepOutcome, Error> {
         if self.scaler.is_none() {
             return Ok(StepOutcome::Finite);
@@ -138,8 +147,8 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         Ok(StepOutcome::of(used.map(|(gradient, _)| gradient))?)
     }
 
-    /// The mean gradients over all examples at these parameters, pass by pass, and their score. The
-    /// statistics move with each pass.
+    /// The mean gradients over all examples at these parameters, pass by pass, and their score, the
+    /// same on all ranks. The statistics move with each pass.
     fn gradients(
         &self,
         parameters: &[Vector<f32, D>],
@@ -151,8 +160,11 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
         let passes = plan.batch_size.div_ceil(plan.micro_batch) as u64;
         let scale = self.scaler.map_or(1.0, |scaler| scaler.scale());
         let (mut window, mut total) = (Accumulator::default(), Score::default());
-        for (pass, micro_batch) in (0..).zip(examples.micro_batches(plan.micro_batch)) {
-            let MicroBatch { images, targets, labels } = micro_batch;
+        for (pass, whole) in (0..).zip(examples.micro_batches(plan.micro_batch)) {
+            let own = self.share(&whole)?;
+            let (samples, weight) = (whole.len() as u64, own.len() as f32 / whole.len() as f32);
+            let share = Share { ranks: self.ranks.clone(), first: own.start - whole.start };
+            let Part { images, targets, labels } = examples.part(own);
             let images = self.feature_map(images.to_vec(), examples.size)?;
             let targets = self
                 .dev
@@ -160,15 +172,18 @@ impl<E: Dtype, D: Backend<E>> Trainer<'_, E, D> {
             let targets = targets.map_err(trickbag_ops::Error::device)?;
             let noise = Noise { seed: plan.seed, step: self.progress.step * passes + pass };
             let taught = self.taught(&images)?;
-            let mode = Mode::Train(statistics, noise);
-            let logits = plan.network.forward(&working, mode, images.leaky_traced())?;
+            let images = images.leaky_traced();
+            let logits = plan.network.forward_share(&working, statistics, noise, &share, images)?;
             let answers = logits.retaped::<NoneTape>();
             let loss = self.loss(logits, &targets, taught)?;
-            self.check_loss(loss.value())?;
-            total += Score::of(&answers, labels, loss.value());
-            window.add(backward(loss.scaled(scale)?, &working, scale)?, labels.len() as u64)?;
+            let score = self.joint_score(Score::of(&answers, labels, loss.value()))?;
+            self.check_loss(score.loss() as f32)?;
+            total += score;
+            // This rank's term of the mean over the micro-batch.
+            let gradients = backward(loss.scaled(scale * weight)?, &working, scale)?;
+            window.add(gradients, samples)?;
         }
-        Ok((window.take(), total))
+        Ok((self.summed(window.take())?, total))
     }
 
     /// The teacher's logits for the same images, where there is one.

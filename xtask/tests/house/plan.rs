@@ -26,6 +26,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room { folder: "kernels", layer: 0, dfdx: Dfdx::Nowhere },
     Room { folder: "data", layer: 0, dfdx: Dfdx::Nowhere },
     Room { folder: "report", layer: 0, dfdx: Dfdx::Nowhere },
+    Room { folder: "collective", layer: 0, dfdx: Dfdx::Nowhere },
     Room { folder: "ops", layer: 1, dfdx: Dfdx::Direct },
     Room { folder: "losses", layer: 2, dfdx: Dfdx::Direct },
     Room { folder: "precision", layer: 2, dfdx: Dfdx::Direct },

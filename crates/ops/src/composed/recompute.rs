@@ -105,6 +105,22 @@ fn widened<S: Shape, R, E: Dtype, D: Widen<E>, T: Tape<E, D>>(
     Ok((y.put_tape(tape), beside))
 }
 
+/// Adds a term to a gradient: as the derivative of a product, because dfdx adds to gradients on its
+/// way back only.
+pub(super) fn add_to_gradient<E: Dtype, D: Device<E>>(
+    gradients: &mut Gradients<E, D>,
+    of: &Vector<E, D>,
+    term: Vector<E, D>,
+) -> Result<(), D::Err> {
+    let mut inner = Gradients::leaky();
+    hand_over(gradients, &mut inner, of)?;
+    let product = of.leaky_trace().try_mul(term)?.try_sum::<(), Axis<0>>()?;
+    let (product, tape) = product.split_tape();
+    let (product, start) = Trace::<E, D>::traced(product, inner).split_tape();
+    let mut inner = product.put_tape(tape.merge(start)).try_backward()?;
+    hand_over(&mut inner, gradients, of)
+}
+
 /// Runs the tape of `y` backward from the gradient of `y`, which is among `gradients`.
 fn backward<S: Shape, E: Dtype, D: Device<E>>(
     y: Traced<S, E, D>,
