@@ -97,7 +97,7 @@ train=("$program" run "$here/source/recipes/mnist.ron" --device cuda)
 tricks='LinearScaling(base_batch: 128), Warmup(epochs: 1), CosineAnnealing, LabelSmoothing(0.1), NoBiasDecay, NoNormDecay'
 if [ -n "$quick" ]; then
     steps=2 models=(resnet20) batches=(2) shape=(--image 8)
-    train+=(--set epochs=1 --set batch_size=16)
+    train+=(--set epochs=1 --set batch_size=16 --set 'model=ResNet(depth: 8, stem: Cifar, width: 4)')
     tricks='Subset(fraction: 0.01, seed: 1)'
 fi
 section "train: f32" "${train[@]}" --set "tricks=[$tricks]"

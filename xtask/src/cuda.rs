@@ -15,7 +15,6 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use self::suite::Extent;
 pub(crate) use self::toolkit::{Toolkit, describe, expect_driver};
 use crate::{BAD_USAGE, become_command, cannot_start};
 
@@ -28,9 +27,8 @@ Usage: cargo xtask cuda WHAT
                         for a machine with a GPU
   emulate COMMAND...    run a command with this toolkit and an emulated device, for instance
                         cargo xtask run recipes/mnist.ron --device cuda
-  test [--all | --skip-without-toolkit]
-                        test operators, losses and optimisers on the emulated device; --all: whole
-                        networks and trainings, too
+  test [--skip-without-toolkit]
+                        run all tests that compute on a device on the emulated one
   pack                  collect what bench/gpu.sh needs on a machine with a GPU but without Rust
 
 The emulated device shows that the code does what it should. It says nothing about speed, and
@@ -44,9 +42,8 @@ pub(crate) fn cuda(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         ["toolkit"] => drop(assemble(false)?),
         ["toolkit", "--cublas"] => drop(assemble(true)?),
         ["emulate", _, ..] => return emulate(&arguments[1..]),
-        ["test"] => suite::test(Extent::Quick, false)?,
-        ["test", "--all"] => suite::test(Extent::All, false)?,
-        ["test", "--skip-without-toolkit"] => suite::test(Extent::Quick, true)?,
+        ["test"] => suite::test(false)?,
+        ["test", "--skip-without-toolkit"] => suite::test(true)?,
         ["pack"] => pack::pack()?,
         [] | ["help" | "--help" | "-h"] => println!("{HELP}"),
         _ => {

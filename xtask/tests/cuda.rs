@@ -30,7 +30,7 @@ fn a_toolkit_is_assembled_once() {
         check(&cuda(&place, "toolkit"), 0, "");
         assert_eq!(fs::read_to_string(place.path().join("calls")).unwrap(), "once\n");
     }
-    for file in ["bin/nvcc", "include/cuda.h", "lib64/libnvrtc.so", "WHEELS"] {
+    for file in ["bin/nvcc", "include/cuda.h", "lib64/libnvrtc.so.13", "WHEELS"] {
         assert!(toolkit.join(file).is_file(), "{file}");
     }
     assert!(!toolkit.join("rest").exists());
@@ -63,7 +63,10 @@ fn a_command_runs_in_the_environment_of_the_emulated_device() {
         let said = text(&output);
         assert!(said.lines().any(|said| said == line), "{line}\n{said}");
     }
-    assert!(place.path().join("target/cuda-emulator/lib/libcuda.so.1").is_symlink());
+    for library in ["libcuda.so.1", "libnvrtc.so.13", "libcublas.so.13", "libnccl.so.2"] {
+        let library = place.path().join("target/cuda-emulator/lib").join(library);
+        assert!(library.is_symlink(), "{}", library.display());
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod device;
 mod golden;
 
 use device::{Place, Work, to};
-use dfdx::dtypes::Dtype;
+use dfdx::dtypes::{Dtype, f16};
 use dfdx::prelude::*;
 use golden::{Golden, close, fill, near};
 use serde::Deserialize;
@@ -26,10 +26,12 @@ const TOLERANCE: f64 = 2e-3;
 const LARGE_TOLERANCE: f64 = 4e-2;
 
 /// Dozens of layers with 11 bits, all values of a tensor together.
-const HALF_TOLERANCE: f64 = 0.1;
-/// The same for gradients, which every number on the other side of a kink changes: those of the fast
-/// form in `f16` are off by up to 0.42. Gradients that are unrelated would be off by 1.4.
-const HALF_GRADIENT_TOLERANCE: f64 = 0.6;
+const HALF_TOLERANCE: f64 = 0.03;
+/// Gradients of a deep network on a few images hang on each number that lies near a kink: parameters
+/// and images that are rounded to 11 bits move those of `f32` by 0.007 to 0.16 of their norm. All
+/// that is computed may move them by this many times as much. On an emulated device it was up to 3.3
+/// times, as on the CPU.
+const HALF_FACTOR: f64 = 4.0;
 /// Of the loss, taken out of its gradients again.
 const SCALE: f32 = 1024.0;
 
@@ -112,15 +114,17 @@ impl Case {
     }
 }
 
+/// How many numbers a digest has.
+const DIGEST: usize = 18;
+
 /// L2 norm, dot product with a probe, and the first values.
 fn digest(values: &[f32]) -> Vec<f32> {
-    const FIRST: usize = 16;
     let probe = fill("probe", values.len(), 0.0, 1.0);
     let norm = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
     let dot: f64 = values.iter().zip(probe).map(|(v, p)| f64::from(*v) * f64::from(p)).sum();
     let mut digest = vec![norm as f32, dot as f32];
-    digest.extend(values.iter().take(FIRST));
-    digest.resize(2 + FIRST, 0.0);
+    digest.extend(values.iter().take(DIGEST - 2));
+    digest.resize(DIGEST, 0.0);
     digest
 }
 
@@ -130,85 +134,129 @@ fn check(file: &str) {
 
 fn check_within(file: &str, tolerance: f64) {
     let golden = Golden::<Case>::read(&format!("tests/goldens/{file}.safetensors"));
-    for place in [Place::Cpu].into_iter().chain(Place::gpus()) {
-        place.run(Check { golden: &golden, place, tolerance });
+    let case = &golden.cases[0];
+    let step = |place: Place, rounded| place.run(Step { case, rounded });
+    let exact = step(Place::Cpu, false);
+    exact.hold(&golden, |name, found, expected| close(name, found, expected, tolerance));
+    for place in Place::gpus() {
+        let found = step(place, false);
+        found.hold(&golden, |name, found, expected| {
+            let at = format!("{name} at {place:?}");
+            match (place.is_half(), name.starts_with("gradient")) {
+                (false, _) => close(&at, found, expected, tolerance),
+                (true, false) => near(&at, found, expected, HALF_TOLERANCE),
+                // Below, all together.
+                (true, true) => {}
+            }
+        });
+        if place.is_half() {
+            let (off, moved) = (found.off(&exact), step(Place::Cpu, true).off(&exact));
+            assert!(off <= HALF_FACTOR * moved, "gradients off by {off}, moved by {moved}");
+        }
     }
 }
 
-/// Holds all that a golden file has of a network against what it computes.
-struct Check<'a> {
-    golden: &'a Golden<Case>,
-    place: Place,
-    tolerance: f64,
+/// A training step and an evaluation of a network, with its parameters and images rounded to 11 bits
+/// or not.
+struct Step<'a> {
+    case: &'a Case,
+    rounded: bool,
 }
 
-impl Work for Check<'_> {
-    type Output = ();
+/// What came of it.
+struct Found {
+    logits: Vec<f32>,
+    loss: f32,
+    /// By parameter.
+    gradients: Vec<(String, Vec<f32>)>,
+    exported: Vec<NamedTensor>,
+    evaluation_logits: Vec<f32>,
+}
 
-    fn on<E: Dtype, D: Backend<E>>(self, dev: &D) {
-        let case = &self.golden.cases[0];
+impl Work for Step<'_> {
+    type Output = Found;
+
+    fn on<E: Dtype, D: Backend<E>>(self, dev: &D) -> Found {
+        let case = self.case;
         let network = case.network();
         let parameters: Vec<Vector<f32, D>> =
-            case.parameters(&network).iter().map(|p| to(dev, p.as_vec())).collect();
+            case.parameters(&network).iter().map(|p| to(dev, self.round(p.as_vec()))).collect();
         let working = parameters.iter().map(|p| D::from_f32(p.clone()).unwrap()).collect();
         let working: Parameters<E, D> = Parameters(working);
+        let images = case.images();
         let images: FeatureMap<f32, D> =
-            dev.tensor_from_vec(case.images().as_vec(), *case.images().shape());
+            dev.tensor_from_vec(self.round(images.as_vec()), *images.shape());
         let images = <D as Backend<E>>::from_f32(images).unwrap();
         let mut statistics = network.initial_statistics(dev).unwrap();
         let mode = Mode::Train(&mut statistics, Noise::default());
-        let logits = network.forward(&working, mode, images.clone().leaky_traced()).unwrap();
-        let values = <D as Backend<E>>::to_f32(logits.retaped::<NoneTape>()).unwrap().as_vec();
-        self.hold("logits", &values);
-        let (loss, gradient) = case.loss(&values);
-        self.hold("loss", &[loss]);
+        let y = network.forward(&working, mode, images.clone().leaky_traced()).unwrap();
+        let logits = <D as Backend<E>>::to_f32(y.retaped::<NoneTape>()).unwrap().as_vec();
+        let (loss, gradient) = case.loss(&logits);
         // Scaled as in training, lest 16 bits lose what is small.
         let scaled = gradient.iter().map(|g| g * SCALE).collect();
-        let scaled: Matrix<f32, D> = dev.tensor_from_vec(scaled, *logits.shape());
-        let end = <D as Tensors<E>>::scalar(logits, loss, scaled).unwrap();
+        let scaled: Matrix<f32, D> = dev.tensor_from_vec(scaled, *y.shape());
+        let end = <D as Tensors<E>>::scalar(y, loss, scaled).unwrap();
         let mut gradients = <D as Tensors<E>>::backward(end).unwrap();
-        for (spec, parameter) in network.parameters().iter().zip(working.iter()) {
+        let gradients = network.parameters().iter().zip(working.iter()).map(|(spec, parameter)| {
             let found = <D as Backend<E>>::take_gradient(&mut gradients, parameter).unwrap();
-            let found: Vec<f32> = found.as_vec().into_iter().map(|g| g / SCALE).collect();
-            let row = case.parameters.iter().position(|f| f.name == spec.name()).unwrap();
-            self.hold_digest("gradients", row, spec.name(), &found);
-        }
+            let found = found.as_vec().into_iter().map(|g| g / SCALE).collect();
+            (spec.name().to_owned(), found)
+        });
+        let gradients = gradients.collect();
         let exported = network.export(&Parameters(parameters), &statistics);
-        for (row, norm) in case.norms.iter().enumerate() {
-            for (suffix, tensor) in [("mean", "running_mean"), ("var", "running_variance")] {
-                let name = format!("{norm}.running_{suffix}");
-                let found = exported.iter().find(|t| t.name == name).unwrap();
-                self.hold_digest(tensor, row, norm, &found.values);
-            }
-        }
-        let logits = network.forward(&working, Mode::Evaluate(&statistics), images).unwrap();
-        let values = <D as Backend<E>>::to_f32(logits).unwrap().as_vec();
-        self.hold("evaluation_logits", &values);
+        let y = network.forward(&working, Mode::Evaluate(&statistics), images).unwrap();
+        let evaluation_logits = <D as Backend<E>>::to_f32(y).unwrap().as_vec();
+        Found { logits, loss, gradients, exported, evaluation_logits }
     }
 }
 
-impl Check<'_> {
-    fn hold(&self, tensor: &str, found: &[f32]) {
-        self.hold_all(tensor, found, &self.golden.get(tensor).unwrap());
-    }
-
-    fn hold_digest(&self, tensor: &str, row: usize, name: &str, values: &[f32]) {
-        let found = digest(values);
-        let rows = self.golden.get(tensor).unwrap();
-        let expected = &rows[row * found.len()..(row + 1) * found.len()];
-        self.hold_all(&format!("{tensor} of {name}"), &found, expected);
-    }
-
-    fn hold_all(&self, name: &str, found: &[f32], expected: &[f64]) {
-        let name = format!("{name} {:?}", self.place);
-        match self.place.is_half() {
-            true if name.starts_with("gradients") => {
-                near(&name, found, expected, HALF_GRADIENT_TOLERANCE);
-            }
-            true => near(&name, found, expected, HALF_TOLERANCE),
-            false => close(&name, found, expected, self.tolerance),
+impl Step<'_> {
+    fn round(&self, values: Vec<f32>) -> Vec<f32> {
+        match self.rounded {
+            true => values.into_iter().map(|v| f16::from_f32(v).to_f32()).collect(),
+            false => values,
         }
     }
+}
+
+impl Found {
+    /// Holds all of it against a golden file.
+    fn hold(&self, golden: &Golden<Case>, hold: impl Fn(&str, &[f32], &[f64])) {
+        let get = |name: &str| golden.get(name).unwrap();
+        hold("logits", &self.logits, &get("logits"));
+        hold("loss", &[self.loss], &get("loss"));
+        let (case, gradients) = (&golden.cases[0], get("gradients"));
+        for (name, found) in &self.gradients {
+            let row = case.parameters.iter().position(|f| f.name == *name).unwrap();
+            hold(&format!("gradient of {name}"), &digest(found), row_of(&gradients, row));
+        }
+        for (row, norm) in case.norms.iter().enumerate() {
+            for (suffix, tensor) in [("mean", "running_mean"), ("var", "running_variance")] {
+                let name = format!("{norm}.running_{suffix}");
+                let found = self.exported.iter().find(|t| t.name == name).unwrap();
+                let found = digest(&found.values);
+                hold(&name, &found, row_of(&get(tensor), row));
+            }
+        }
+        hold("evaluation_logits", &self.evaluation_logits, &get("evaluation_logits"));
+    }
+
+    /// How far off all gradients together are, as a fraction of their norm.
+    fn off(&self, expected: &Self) -> f64 {
+        let (mut off, mut norm) = (0.0, 0.0);
+        for ((_, found), (_, expected)) in self.gradients.iter().zip(&expected.gradients) {
+            for (found, expected) in found.iter().zip(expected) {
+                off += f64::from(found - expected).powi(2);
+                norm += f64::from(*expected).powi(2);
+            }
+        }
+        (off / norm).sqrt()
+    }
+}
+
+/// One of the digests that a tensor of a golden file holds.
+fn row_of(digests: &[f64], row: usize) -> &[f64] {
+    &digests[row * DIGEST..(row + 1) * DIGEST]
 }
 
 #[test]

@@ -15,8 +15,13 @@ use super::{
 use crate::{cargo, workspace_root};
 
 /// Each library with the version that programs ask for.
-const LIBRARIES: [(&str, u32); 3] =
-    [("libcuda.so", 1), ("libcublas.so", 13), ("libcublasLt.so", 13)];
+const LIBRARIES: [(&str, u32); 5] = [
+    ("libcuda.so", 1),
+    ("libnvrtc.so", 13),
+    ("libcublas.so", 13),
+    ("libcublasLt.so", 13),
+    ("libnccl.so", 2),
+];
 
 /// Of the emulated device.
 const COMPUTE_CAP: &str = "80";

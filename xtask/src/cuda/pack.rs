@@ -8,14 +8,13 @@
 use std::{
     fs, io,
     path::{Path, PathBuf, absolute},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-use anyhow::{Context, ensure};
-use serde_json::Value;
+use anyhow::Context;
 
 use super::{Toolkit, assemble, clear, emulator, run, suite};
-use crate::{cannot_start, cargo, workspace_root};
+use crate::workspace_root;
 
 /// The link; gpu.sh makes it, too.
 const PLACE: &str = "/tmp/trickbag-gpu";
@@ -40,45 +39,21 @@ pub(super) fn pack() -> anyhow::Result<()> {
     link(&built, place)?;
     link(&toolkit.root, &place.join("toolkit"))?;
     link(&root, &place.join("source"))?;
-    let mut program = cargo_below(place, "build")?;
-    program.args(["--package", "trickbag", "--features", "cuda"]);
-    run(program)?;
-    let tests = tests(place)?;
+    let programs = suite::build(tests_below(place)?)?;
 
     clear(&pack)?;
     for path in CARRIED.map(PathBuf::from).into_iter().chain(headers(place)?) {
         copy(&place.join(&path), &pack.join(path.parent().context("it lies in a folder")?))?;
     }
-    for (package, test) in tests {
-        let folder = pack.join(package.strip_prefix(place)?);
-        copy(&test, &folder.join("bin"))?;
-        if package.join("tests/goldens").is_dir() {
-            copy(&package.join("tests/goldens"), &folder.join("tests"))?;
+    for test in programs.iter().filter(|program| program.is_test) {
+        let folder = pack.join(test.package.strip_prefix(place)?);
+        copy(&test.file, &folder.join("bin"))?;
+        if test.package.join("tests/goldens").is_dir() {
+            copy(&test.package.join("tests/goldens"), &folder.join("tests"))?;
         }
     }
     println!("copy {} to a machine with a GPU, and run its source/bench/gpu.sh", pack.display());
     Ok(())
-}
-
-/// The folder of the package and the program of each test.
-fn tests(place: &Path) -> anyhow::Result<Vec<(PathBuf, PathBuf)>> {
-    let mut command = cargo_below(place, "test")?;
-    command.args(suite::TESTS.split(' ')).arg("--no-run");
-    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-    let output = command.output().with_context(|| cannot_start(&command))?;
-    ensure!(output.status.success(), "the tests do not build, for the reasons above");
-    let mut tests = vec![];
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
-        let message: Value = serde_json::from_str(line)?;
-        let path = |field: &str| message[field].as_str().map(Path::new);
-        if message["profile"]["test"] == true
-            && let (Some(manifest), Some(test)) = (path("manifest_path"), path("executable"))
-        {
-            let package = manifest.parent().context("a manifest lies in a folder")?;
-            tests.push((package.to_owned(), test.to_owned()));
-        }
-    }
-    Ok(tests)
 }
 
 /// The folders where the builds of dfdx leave its headers.
@@ -93,11 +68,11 @@ fn headers(place: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Cargo below the link. Without optimisation across crates, which costs minutes for each test and
-/// gains a GPU nothing.
-fn cargo_below(place: &Path, task: &str) -> anyhow::Result<Command> {
-    let mut command = cargo();
-    command.args([task, "--release", "--manifest-path"]).arg(place.join("source/Cargo.toml"));
+/// Cargo below the link, with the tests. Without optimisation across crates, which costs minutes for
+/// each test and gains a GPU nothing.
+fn tests_below(place: &Path) -> anyhow::Result<Command> {
+    let mut command = suite::tests();
+    command.args(["--release", "--manifest-path"]).arg(place.join("source/Cargo.toml"));
     emulator::equip_build(&mut command, &Toolkit { root: place.join("toolkit") })?;
     command.env("CARGO_TARGET_DIR", place.join("build")).env("CARGO_PROFILE_RELEASE_LTO", "off");
     Ok(command)

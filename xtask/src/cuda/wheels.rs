@@ -1,7 +1,8 @@
 //! A toolkit put together from the wheels that NVIDIA publishes for Python.
 //!
 //! They unpack into a folder that lacks little of a toolkit: the names that linkers look for, and a
-//! driver to link with, for which the emulated one serves.
+//! driver to link with, for which the emulated one serves. The emulated NVRTC is linked with, too: its
+//! symbols have no version, so that a program then takes it as well as the real one.
 
 use std::{
     fs, io,
@@ -101,7 +102,7 @@ fn arrange(unpacked: &Path) -> io::Result<()> {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     let lib = unpacked.join("lib");
-    for library in ["libnvrtc.so", "libcublas.so", "libcublasLt.so"] {
+    for library in ["libcublas.so", "libcublasLt.so"] {
         let versioned = format!("{library}.13");
         if lib.join(&versioned).is_file() {
             symlink(versioned, lib.join(library))?;

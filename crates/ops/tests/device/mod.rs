@@ -31,12 +31,11 @@ impl Place {
         [Self::Cpu].into_iter().chain(Self::composed()).collect()
     }
 
-    /// The places where composed forms run; CUDA among them where it is built in and a device, real
-    /// or emulated, is there.
+    /// The places where composed forms run: CUDA where it is built in and a device, real or emulated,
+    /// is there, and the CPU elsewhere.
     pub fn composed() -> Vec<Self> {
-        let mut all = vec![Self::CpuAmp];
-        all.extend(Self::gpus());
-        all
+        let gpus = Self::gpus();
+        if gpus.is_empty() { vec![Self::CpuAmp] } else { gpus }
     }
 
     #[cfg(feature = "cuda")]
@@ -75,11 +74,13 @@ impl Place {
     }
 }
 
-/// The device, opened once in each thread: it loads its kernels only once then.
+/// The device, opened once in each thread: it loads its kernels only once then. It gives memory back
+/// at once: what dfdx keeps for later holds old numbers, and an emulated device, which sees reads of
+/// what nobody wrote, would take them for new ones.
 #[cfg(feature = "cuda")]
 fn gpu() -> Result<Cuda, Error> {
     thread_local! {
-        static GPU: Result<Cuda, Error> = trickbag_ops::cuda(0);
+        static GPU: Result<Cuda, Error> = trickbag_ops::cuda(0).inspect(|gpu| gpu.disable_cache());
     }
     GPU.with(Clone::clone)
 }

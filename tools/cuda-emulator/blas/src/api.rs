@@ -85,6 +85,11 @@ impl Call {
         a.stored.check(self.entry, "A", batches);
         b.stored.check(self.entry, "B", batches);
         c.check(self.entry, "C", batches);
+        a.stored.check_written(self.entry, "A", batches);
+        b.stored.check_written(self.entry, "B", batches);
+        if beta != T::default() {
+            c.check_written(self.entry, "C", batches);
+        }
         // SAFETY: they were checked; the rest is the caller's promise.
         unsafe { Gemm { m, n, k, alpha, beta, a, b, c, batches }.run() };
         SUCCESS

@@ -1,5 +1,7 @@
 //! A matrix in device memory, or a batch of them.
 
+use std::ffi::{CStr, c_void};
+use std::mem::transmute;
 use std::sync::OnceLock;
 
 use crate::element::Kind;
@@ -41,27 +43,58 @@ impl Matrix {
             fault(&format!("{entry}: matrix {name} at {:#x} is not aligned", self.address));
         }
     }
+
+    /// Ends the program unless all elements of all `batches`, which were checked, were written.
+    pub(crate) fn check_written(&self, entry: &str, name: &str, batches: usize) {
+        let width = self.kind.bytes() as u64;
+        for (batch, column) in (0..batches).flat_map(|b| (0..self.columns).map(move |c| (b, c))) {
+            let first = self.at(batch, column * self.leading);
+            let unwritten = (driver().unwritten)(first, self.rows as u64 * width, width);
+            if unwritten != 0 {
+                let (start, size) = allocation(unwritten);
+                fault(&format!(
+                    "{entry}: matrix {name} of {} x {} has an element at {unwritten:#x} that nobody wrote, of the allocation of {size} bytes at {start:#x}",
+                    self.rows, self.columns,
+                ));
+            }
+        }
+    }
 }
 
 /// Start and size of the live allocation at `address`; both 0 and the address when there is none.
 fn allocation(address: u64) -> (u64, u64) {
-    type GetRange = unsafe extern "C" fn(*mut u64, *mut usize, u64) -> u32;
-    static DRIVER: OnceLock<Option<GetRange>> = OnceLock::new();
-    let find = || {
-        let name = c"cuMemGetAddressRange_v2";
-        // SAFETY: the name ends with a zero.
-        let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-        // SAFETY: the driver's entry point has this type.
-        (!symbol.is_null())
-            .then(|| unsafe { std::mem::transmute::<*mut libc::c_void, GetRange>(symbol) })
-    };
-    let Some(range) = DRIVER.get_or_init(find) else {
-        fault("cuBLAS without the emulated driver in the same process");
-    };
     let (mut start, mut bytes) = (address, 0);
     // SAFETY: both are writable. They keep their values when there is no allocation.
-    unsafe { range(&mut start, &mut bytes, address) };
+    unsafe { (driver().get_range)(&mut start, &mut bytes, address) };
     (start, bytes as u64)
+}
+
+type GetRange = unsafe extern "C" fn(*mut u64, *mut usize, u64) -> u32;
+type Unwritten = extern "C" fn(u64, u64, u64) -> u64;
+
+/// Questions to the emulated driver in the same process.
+struct Driver {
+    get_range: GetRange,
+    unwritten: Unwritten,
+}
+
+fn driver() -> &'static Driver {
+    static DRIVER: OnceLock<Driver> = OnceLock::new();
+    let find = |name: &CStr| {
+        // SAFETY: the name ends with a zero.
+        let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+        if symbol.is_null() {
+            fault("cuBLAS without the emulated driver in the same process");
+        }
+        symbol
+    };
+    // SAFETY: the driver's entry points have these types.
+    DRIVER.get_or_init(|| unsafe {
+        Driver {
+            get_range: transmute::<*mut c_void, GetRange>(find(c"cuMemGetAddressRange_v2")),
+            unwritten: transmute::<*mut c_void, Unwritten>(find(c"cuEmulatorUnwritten")),
+        }
+    })
 }
 
 /// Prints `message` and aborts.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cuda_emulator_ptx::Style;
+use cuda_emulator_ptx::{POISON, Style};
 
 use crate::fault::fault;
 use crate::memory::{self, Range};
@@ -11,6 +11,8 @@ use crate::module::Loaded;
 /// Launches with fewer threads than this run on the thread that asks for them.
 const WORTH_SHARING: u64 = 1 << 15;
 const WARP: usize = 32;
+/// What shared memory holds that nobody wrote.
+const UNWRITTEN: u128 = (POISON as u128) * 0x1_0000_0001_0000_0001_0000_0001;
 
 /// The shape of a launch.
 #[derive(Debug, Clone, Copy)]
@@ -126,7 +128,7 @@ impl Worker {
             launch,
             kernel: Arc::clone(kernel),
             params: chunks(params),
-            shared: vec![u128::MAX; shared_bytes.div_ceil(16).max(1)],
+            shared: vec![UNWRITTEN; shared_bytes.div_ceil(16).max(1)],
             sites: vec![Range { start: 0, bytes: 0 }; kernel.kernel.sites],
             states: vec![0; threads * kernel.state.div_ceil(16)],
             waits: vec![READY; if kernel.state > 0 { threads } else { 0 }],
@@ -143,7 +145,7 @@ impl Worker {
         let [x, y, _] = self.launch.grid.map(u64::from);
         for block in blocks {
             self.launch.ctaid = [block % x, block / x % y, block / (x * y)].map(|n| n as u32);
-            self.shared.fill(u128::MAX);
+            self.shared.fill(UNWRITTEN);
             match self.kernel.kernel.style {
                 Style::Block => {
                     // SAFETY: a kernel of this style has this type; `launch` points to memory
@@ -260,7 +262,13 @@ extern "C" fn refuse(launch: &Launch, why: u32, line: u32, address: u64, bytes: 
         2 => window(&format!("{} bytes of parameters", launch.params_bytes)),
         3 => format!("{bytes} bytes at {address:#x}, which is not a multiple of {bytes}"),
         4 => "it traps".into(),
-        _ => "a failed assertion".into(),
+        5 => "a failed assertion".into(),
+        _ => match address.checked_sub(launch.shared as u64) {
+            Some(offset) if offset < launch.shared_bytes => {
+                format!("{bytes} bytes at {offset} of shared memory that nobody wrote")
+            }
+            _ => memory::read().unwritten(address, bytes).to_string(),
+        },
     };
     wrong(launch, line, &what)
 }

@@ -5,6 +5,5 @@ pub mod api;
 mod compile;
 mod fault;
 mod launch;
-mod library;
 mod memory;
 mod module;

@@ -2,10 +2,11 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::collections::{BTreeMap, VecDeque};
+use std::slice;
 use std::sync::{LazyLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// What fresh and freed memory holds: not a number in every float format.
-const POISON: u8 = 0xFF;
+use cuda_emulator_ptx::POISON;
+
 const ALIGN: usize = 256;
 /// Freed memory stays unused until this much was freed after it, so that a late access is seen.
 const QUARANTINE: usize = 256 << 20;
@@ -43,6 +44,8 @@ pub(crate) enum MemoryError {
     Full { bytes: usize, free: usize },
     #[error("{bytes} bytes at {address:#x} {place}")]
     Outside { address: u64, bytes: u64, place: String },
+    #[error("{bytes} bytes at {address:#x} that nobody wrote {place}")]
+    Unwritten { address: u64, bytes: u64, place: String },
     #[error("{address:#x} is freed but is not an allocation's start: it {place}")]
     NotAnAllocation { address: u64, place: String },
 }
@@ -132,6 +135,26 @@ impl Memory {
         }
     }
 
+    /// As [`Memory::find`], for elements of 2, 4 or 8 bytes, each of which was written.
+    pub(crate) fn find_written(
+        &self,
+        address: u64,
+        bytes: u64,
+        width: u64,
+    ) -> Result<Range, MemoryError> {
+        let range = self.find(address, bytes)?;
+        // SAFETY: they lie in a live allocation.
+        match unsafe { unwritten(address, bytes, width) } {
+            None => Ok(range),
+            Some(address) => Err(self.unwritten(address, width)),
+        }
+    }
+
+    /// The error for an element that was read and that nobody wrote.
+    pub(crate) fn unwritten(&self, address: u64, bytes: u64) -> MemoryError {
+        MemoryError::Unwritten { address, bytes, place: self.describe(address) }
+    }
+
     /// Where `address` lies, in words.
     fn describe(&self, address: u64) -> String {
         let below = self.blocks.range(..=address).next_back();
@@ -164,8 +187,31 @@ fn layout(bytes: usize) -> Layout {
 }
 
 fn poison(pointer: *mut u8, bytes: usize) {
-    // SAFETY: both callers pass an allocation and its size.
-    unsafe { pointer.write_bytes(POISON, bytes) };
+    // SAFETY: both callers pass an allocation and its size, and it is of this layout.
+    let words = unsafe { slice::from_raw_parts_mut(pointer.cast(), layout(bytes).size() / 4) };
+    words.fill(POISON);
+}
+
+/// The first of some elements of 2, 4 or 8 bytes that nobody wrote. Where the first one is not
+/// aligned, those that are aligned are looked at.
+///
+/// # Safety
+/// The bytes can be read.
+unsafe fn unwritten(address: u64, bytes: u64, width: u64) -> Option<u64> {
+    let pair = u64::from(POISON) << 32 | u64::from(POISON);
+    let end = address + bytes;
+    (address.next_multiple_of(width)..end).step_by(width as usize).find(|&at| {
+        // SAFETY: the caller's promise, and the address is aligned.
+        let (found, poison) = unsafe {
+            match width {
+                _ if at + width > end => return false,
+                2 => ((at as *const u16).read().into(), pair >> (at % 4 * 8) & 0xFFFF),
+                4 => ((at as *const u32).read().into(), u64::from(POISON)),
+                _ => ((at as *const u64).read(), pair),
+            }
+        };
+        found == poison
+    })
 }
 
 #[cfg(test)]
@@ -191,6 +237,34 @@ mod tests {
         let error = memory.find(start, 4).unwrap_err().to_string();
         assert!(error.contains("the freed allocation of 40 bytes"), "{error}");
         assert!(memory.free(start).is_err());
+    }
+
+    #[test]
+    fn what_is_read_was_written() {
+        let mut memory = Memory::new(100);
+        let start = memory.allocate(24).unwrap();
+        for (value, offset) in [(1_u16, 0), (0, 4), (0, 6), (2, 10)] {
+            // SAFETY: it lies in the allocation.
+            unsafe { ((start + offset) as *mut u16).write(value) };
+        }
+        for (offset, bytes, width, first) in [
+            (0, 2, 2, None),
+            (0, 8, 2, Some(2)),
+            (4, 8, 2, Some(8)),
+            (10, 2, 2, None),
+            (0, 12, 4, None),
+            (0, 24, 4, Some(12)),
+            (10, 8, 4, Some(12)),
+            (0, 24, 8, Some(16)),
+            (20, 4, 8, None),
+        ] {
+            let expected = first.map(|offset| memory.unwritten(start + offset, width));
+            let found = memory.find_written(start + offset, bytes, width).err();
+            assert_eq!(found, expected, "{offset} {bytes} {width}");
+        }
+        let error = memory.find_written(start + 12, 4, 4).unwrap_err().to_string();
+        let said = "that nobody wrote lie 12 bytes before the end of the allocation of 24 bytes";
+        assert!(error.contains(said), "{error}");
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use cuda_emulator_ptx::{Kernel, Refusal, Style, parse, translate};
+use libloading::Library;
 
 use crate::compile::{self, CompileError};
-use crate::library::Library;
 use crate::memory::{self, MemoryError};
 
 /// Why a module was not loaded.
@@ -18,8 +18,8 @@ pub(crate) enum ModuleError {
     Compile(#[from] CompileError),
     #[error("its tables: {0}")]
     Memory(#[from] MemoryError),
-    #[error("{0}")]
-    Symbol(String),
+    #[error(transparent)]
+    Symbol(#[from] libloading::Error),
 }
 
 /// A module that is ready to run.
@@ -79,15 +79,17 @@ impl Module {
 
 impl Loaded {
     fn new(kernel: Kernel, image: &Arc<Image>) -> Result<Self, ModuleError> {
-        let symbol = |name: &str| image.library.symbol(name).map_err(ModuleError::Symbol);
-        let code = symbol(&kernel.symbol)?;
-        let state = match kernel.style {
-            Style::Block => 0,
-            Style::Phased => {
-                let size = symbol(&format!("{}_state", kernel.symbol))?.cast::<u32>();
-                // SAFETY: the translation defines the symbol as a constant of this type.
-                unsafe { *size as usize }
-            }
+        // SAFETY: the translation defines the symbols, the state's size as a constant of this type.
+        let (code, state) = unsafe {
+            let code = *image.library.get::<*mut c_void>(kernel.symbol.as_bytes())?;
+            let state = match kernel.style {
+                Style::Block => 0,
+                Style::Phased => {
+                    let size = format!("{}_state", kernel.symbol);
+                    **image.library.get::<*const u32>(size.as_bytes())? as usize
+                }
+            };
+            (code, state)
         };
         Ok(Self { kernel, code, state, image: Arc::clone(image) })
     }

@@ -8,6 +8,10 @@ pub mod types;
 
 pub use translate::{Kernel, Style, Translation, translate};
 
+/// What memory that nobody wrote holds, word by word. It and both of its halves are not a number in
+/// f16, f32 and f64, and no instruction computes it: those have one pattern for what is no number.
+pub const POISON: u32 = 0xFFF5_FDE5;
+
 /// Why a module is not run.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("PTX line {line}: {found}")]

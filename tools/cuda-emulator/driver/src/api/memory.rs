@@ -5,7 +5,7 @@ use std::ffi::c_void;
 use super::context::Handle;
 use super::status::{INVALID_VALUE, NOT_FOUND, OUT_OF_MEMORY, SUCCESS, Status};
 use crate::fault::{fault, say};
-use crate::memory;
+use crate::memory::{self, MemoryError};
 
 /// Allocates; a size of 0 is refused, as CUDA does.
 ///
@@ -98,6 +98,16 @@ pub unsafe extern "C" fn cuMemGetAddressRange_v2(
     SUCCESS
 }
 
+/// Gives the first of some elements of 2, 4 or 8 bytes that nobody wrote, or 0: for the emulator's
+/// other libraries.
+#[unsafe(no_mangle)]
+pub extern "C" fn cuEmulatorUnwritten(address: u64, bytes: u64, width: u64) -> u64 {
+    match memory::read().find_written(address, bytes, width) {
+        Err(MemoryError::Unwritten { address, .. }) => address,
+        _ => 0,
+    }
+}
+
 /// Ends the program unless `bytes` bytes at `address` lie in one allocation.
 fn check(entry: &str, address: u64, bytes: usize) {
     if bytes > 0
@@ -134,13 +144,17 @@ pub unsafe extern "C" fn cuMemcpyHtoDAsync_v2(
     unsafe { cuMemcpyHtoD_v2(to, from, bytes) }
 }
 
-/// Copies to the host.
+/// Copies to the host what was written, which is told by words of 32 bits.
 ///
 /// # Safety
 /// `to` holds `bytes` writable bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cuMemcpyDtoH_v2(to: *mut c_void, from: u64, bytes: usize) -> Status {
-    check("cuMemcpyDtoH", from, bytes);
+    if bytes > 0
+        && let Err(error) = memory::read().find_written(from, bytes as u64, 4)
+    {
+        fault(&format!("cuMemcpyDtoH: {error}"));
+    }
     // SAFETY: the caller's promise, and the source was checked.
     unsafe { std::ptr::copy(from as *const u8, to.cast(), bytes) };
     SUCCESS

@@ -100,9 +100,62 @@ fn unknown_instructions_and_modifiers() {
     }
 }
 
+/// What a kernel does that reads memory that nobody wrote.
+fn check_unwritten(name: &str, body: &str, parts: &[&str]) {
+    let said = last_words(name, || {
+        let memory = Words::fresh(4);
+        Kernel::of_body(body).run(1, 1, &[memory.pointer()]);
+    });
+    check(&said, &[&["kernel k", "that nobody wrote"], parts].concat());
+}
+
 #[test]
-fn fresh_memory_is_not_a_number() {
-    let words = Words::fresh(3).read();
-    assert!(words.iter().all(|&bits| f32::from_bits(bits).is_nan()));
+fn fresh_words() {
+    let place = "4 bytes at 0x";
+    let end = "12 bytes before the end of the allocation of 16 bytes";
+    check_unwritten("fresh_words", "ld.global.u32 %r1, [%rd0+4];", &[place, end]);
+}
+
+#[test]
+fn fresh_halves() {
+    let body = "mov.u32 %r1, 5; cvt.u16.u32 %h1, %r1; st.global.b16 [%rd0+4], %h1;
+                ld.global.b16 %h2, [%rd0+4]; ld.global.b16 %h2, [%rd0+6];";
+    check_unwritten("fresh_halves", body, &["[%rd0+6]", "2 bytes at 0x"]);
+}
+
+#[test]
+fn fresh_doubles() {
+    let body = "st.global.u32 [%rd0], 5; ld.global.f64 %d1, [%rd0]; ld.f64 %d1, [%rd0+8];";
+    check_unwritten("fresh_doubles", body, &["[%rd0+8]", "8 bytes at 0x"]);
+}
+
+#[test]
+fn one_element_of_a_fresh_vector() {
+    let body = "st.global.u32 [%rd0], 5; ld.global.v2.u32 {%r1, %r2}, [%rd0];";
+    check_unwritten("one_element_of_a_fresh_vector", body, &["v2", "lie 12 bytes before"]);
+}
+
+#[test]
+fn a_sum_onto_fresh_memory() {
+    let body = "atom.global.exch.b32 %r1, [%rd0], 5; atom.global.add.u32 %r1, [%rd0], 5;
+                red.global.add.u32 [%rd0+4], 1;";
+    check_unwritten("a_sum_onto_fresh_memory", body, &["red.global.add.u32"]);
+}
+
+#[test]
+fn fresh_shared_memory() {
+    let body = ".shared .align 4 .b8 b[8]; mov.u32 %r1, b; st.shared.u32 [%r1], 5;
+                ld.shared.u32 %r2, [%r1]; ld.shared.u32 %r2, [%r1+4];";
+    check_unwritten("fresh_shared_memory", body, &["4 bytes at 4 of shared memory"]);
+}
+
+#[test]
+fn a_copy_of_fresh_memory() {
+    let said = last_words("a_copy_of_fresh_memory", || drop(Words::fresh(3).read()));
+    check(&said, &["cuMemcpyDtoH", "4 bytes at 0x", "that nobody wrote lie 12 bytes before"]);
+}
+
+#[test]
+fn empty_allocations_have_addresses_of_their_own() {
     assert_ne!(Words::fresh(0).free(), Words::fresh(0).free());
 }

@@ -58,9 +58,20 @@ fn load(writer: &mut Writer<'_>, op: &Op<'_>) -> Result<String, Refusal> {
     let mut c = format!("{{ {0} *at = ({0} *){at};", ty.c());
     for (index, to) in to.iter().enumerate() {
         c += &format!(" {0} v{index} = at[{index}];", ty.c());
+        c += &written(op, ty, &format!("at + {index}"), &format!("v{index}"));
         c += &writer.write(op, to, ty, &format!("v{index}"))?;
     }
     Ok(c + " }")
+}
+
+/// Refuses a value that was loaded from memory that nobody wrote. Single bytes are too few to tell;
+/// parameters are always written, and compilers load what they do not use from local memory.
+fn written(op: &Op<'_>, ty: Type, at: &str, value: &str) -> String {
+    let exempt = op.one_of(&["param", "local", "const"]).is_some() || ty.bytes() == 1;
+    match ty.bits() {
+        _ if exempt => String::new(),
+        bits => format!(" written(L, {}, {at}, (u{bits}){value}, {});", op.line(), ty.bytes()),
+    }
 }
 
 fn store(writer: &mut Writer<'_>, op: &Op<'_>) -> Result<String, Refusal> {
@@ -148,11 +159,14 @@ fn atomic(writer: &mut Writer<'_>, op: &Op<'_>) -> Result<String, Refusal> {
         })?,
     };
     let c_type = ty.c();
-    let written = match op.name {
+    let given = match op.name {
         "atom" => writer.write(op, op.operand(0)?, ty, "old")?,
         _ => String::new(),
     };
-    Ok(format!("{{ {c_type} *at = ({c_type} *){at}; {c_type} old = *at; *at = {new}; {written} }}"))
+    let check = if operation == "exch" { String::new() } else { written(op, ty, "at", "old") };
+    Ok(format!(
+        "{{ {c_type} *at = ({c_type} *){at}; {c_type} old = *at;{check} *at = {new}; {given} }}"
+    ))
 }
 
 fn whole(

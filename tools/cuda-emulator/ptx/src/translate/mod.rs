@@ -15,8 +15,8 @@ use std::fmt::Write;
 
 use self::op::Op;
 use self::writer::Writer;
-use crate::Refusal;
 use crate::module::{Function, Module, Role, Statement};
+use crate::{POISON, Refusal};
 
 /// The C text of a module, and what one must know to run it.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub enum Style {
 
 /// Writes the C of `module`.
 pub fn translate(module: &Module) -> Result<Translation, Refusal> {
-    let mut c = String::from(include_str!("prelude.c"));
+    let mut c = format!("#define POISON {POISON:#x}u\n{}", include_str!("prelude.c"));
     let mut kernels = Vec::new();
     for (index, function) in module.functions.iter().enumerate().filter(|(_, f)| !f.entry) {
         let _ = writeln!(c, "{};", control::signature(index, function));

@@ -35,7 +35,7 @@ typedef struct Launch {
     const void *kernel;
 } Launch;
 
-enum { SHARED, LOCAL, PARAM, MISALIGNED, TRAP, ASSERTION };
+enum { SHARED, LOCAL, PARAM, MISALIGNED, TRAP, ASSERTION, UNWRITTEN };
 enum { DONE, BLOCK, WARP };
 
 #define INLINE static inline __attribute__((always_inline, unused))
@@ -69,6 +69,12 @@ INLINE u8 *at_generic(Launch *L, u8 *local, u64 local_bytes, u32 site, u32 line,
     if (address - (u64)L->params < L->params_bytes)
         return at_window(L, PARAM, L->params, L->params_bytes, line, address - (u64)L->params, bytes);
     return at_global(L, site, line, address, bytes);
+}
+
+// What a load found must have been written. Halves of the word lie where their address says.
+INLINE void written(Launch *L, u32 line, const void *at, u64 value, u64 bytes) {
+    u64 unwritten = bytes == 8 ? (u64)POISON << 32 | POISON : bytes == 4 ? POISON : (u16)(POISON >> 8 * ((u64)at & 2));
+    if (__builtin_expect(value == unwritten, 0)) L->refuse(L, UNWRITTEN, line, (u64)at, bytes);
 }
 
 // Floats. A result that is not a number has the device's one pattern.
