@@ -3,6 +3,7 @@
 
 mod geometry;
 mod passes;
+mod points;
 mod product;
 mod transform;
 mod weights;

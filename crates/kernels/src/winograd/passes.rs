@@ -5,20 +5,19 @@ use crate::band::Band;
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Patch, Tile};
-use crate::winograd::product::{Correlation, Product, TILE_ROWS, Transformed, WeightProduct};
+use crate::winograd::points::Points;
+use crate::winograd::product::{Correlation, Product, TILE_ROWS, WeightProduct};
 use crate::winograd::transform::{self, IN, Linear, OUT, POINTS, TAPS};
-
-const ZERO: Transformed = [[0.0; LANES]; POINTS];
 
 /// Room for a chunk of tiles, and for the sums over all of them.
 #[derive(Default)]
 pub(crate) struct Scratch {
     /// For each tile and each block of source channels.
-    source: Vec<Transformed>,
+    source: Points,
     /// For each tile and each block of destination channels.
-    destination: Vec<Transformed>,
+    destination: Points,
     /// For each block of destination channels and each source channel.
-    weight: Vec<Transformed>,
+    weight: Points,
 }
 
 /// For all pixels of a band and all destination channels: the correlation of source and weight.
@@ -44,11 +43,12 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
         for tiles in self.geometry.tiles(&self.band).chunks(self.geometry.chunk()) {
             let rows = tiles.len().next_multiple_of(TILE_ROWS);
             let Scratch { source, destination, .. } = &mut *self.scratch;
-            source.resize(rows * source_blocks, ZERO);
-            destination.resize(rows * blocks, ZERO);
+            source.resize(rows * source_blocks);
+            destination.resize(rows * blocks);
             load_source::<L, E>(self.geometry, self.source, tiles, source);
             for point in 0..POINTS {
-                let (panels, to) = (self.panels, &mut destination[..]);
+                let (source, to) = (source.of(point), destination.of_mut(point));
+                let panels = self.panels;
                 Correlation { point, source, source_blocks, panels, to, blocks }
                     .run::<L>(rows, blocks);
             }
@@ -62,10 +62,11 @@ impl<E: Stored> Correlate<'_, E> {
     fn store<L: Lanes>(&mut self, tiles: &[Tile]) {
         let start = self.band.first(self.geometry.destination);
         let blocks = self.geometry.destination.channels / LANES;
-        for (tile, products) in tiles.iter().zip(self.scratch.destination.chunks_exact(blocks)) {
+        for (nth, tile) in tiles.iter().enumerate() {
             let patch = self.geometry.covered(*tile).after(start);
-            for (block, products) in products.iter().enumerate() {
-                let mut y = transform::Result::apply_both(load_transformed::<L>(products));
+            for block in 0..blocks {
+                let products = self.scratch.destination.load::<L>(nth * blocks + block);
+                let mut y = transform::Result::apply_both(products);
                 let to = &mut self.destination[block * LANES..];
                 if self.write == Write::Add {
                     let old = load::<L, E, OUT>(&patch, to);
@@ -103,16 +104,17 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
         let blocks = self.sums.len() / (TAPS * channels);
         let Scratch { source, destination: gradient, weight } = &mut *self.scratch;
         weight.clear();
-        weight.resize(blocks * channels, ZERO);
+        weight.resize(blocks * channels);
         for tiles in self.geometry.tiles(&self.band).chunks(self.geometry.chunk()) {
-            source.resize(tiles.len() * source_blocks, ZERO);
-            gradient.resize(tiles.len() * blocks, ZERO);
+            source.resize(tiles.len() * source_blocks);
+            gradient.resize(tiles.len() * blocks);
             load_source::<L, E>(self.geometry, self.x, tiles, source);
             let dy = &self.dy[self.first_block * LANES..];
             load_gradient::<L, E>(self.geometry, dy, tiles, blocks, gradient);
             for point in 0..POINTS {
-                let to = &mut weight[..];
-                WeightProduct { point, source, source_blocks, gradient, blocks, to }
+                let (source, gradient) = (source.of(point), gradient.of(point));
+                let to = weight.of_mut(point);
+                WeightProduct { source, source_blocks, gradient, blocks, to }
                     .run::<L>(channels, blocks);
             }
         }
@@ -124,10 +126,10 @@ impl<E: Stored> WeightGradient<'_, E> {
     #[inline(always)]
     fn store<L: Lanes>(&mut self) {
         let channels = self.geometry.source.channels;
-        let weight = self.scratch.weight.chunks_exact(channels);
-        for (to, weight) in self.sums.chunks_exact_mut(TAPS * channels).zip(weight) {
-            for (channel, sums) in weight.iter().enumerate() {
-                let dw = transform::WeightGradient::apply_both(load_transformed::<L>(sums));
+        for (block, to) in self.sums.chunks_exact_mut(TAPS * channels).enumerate() {
+            for channel in 0..channels {
+                let sums = self.scratch.weight.load::<L>(block * channels + channel);
+                let dw = transform::WeightGradient::apply_both(sums);
                 for tap in 0..TAPS {
                     dw[tap / 3][tap % 3].store(&mut to[tap * channels + channel]);
                 }
@@ -142,14 +144,14 @@ fn load_source<L: Lanes, E: Stored>(
     geometry: &Geometry,
     source: &[E],
     tiles: &[Tile],
-    to: &mut [Transformed],
+    to: &mut Points,
 ) {
     let blocks = geometry.source.channels / LANES;
-    for (tile, to) in tiles.iter().zip(to.chunks_exact_mut(blocks)) {
+    for (nth, tile) in tiles.iter().enumerate() {
         let patch = geometry.seen(*tile);
-        for (block, to) in to.iter_mut().enumerate() {
+        for block in 0..blocks {
             let x = load::<L, E, IN>(&patch, &source[block * LANES..]);
-            store(transform::Source::apply_both(x), to);
+            to.store(transform::Source::apply_both(x), nth * blocks + block);
         }
     }
 }
@@ -161,13 +163,13 @@ fn load_gradient<L: Lanes, E: Stored>(
     dy: &[E],
     tiles: &[Tile],
     blocks: usize,
-    to: &mut [Transformed],
+    to: &mut Points,
 ) {
-    for (tile, to) in tiles.iter().zip(to.chunks_exact_mut(blocks)) {
+    for (nth, tile) in tiles.iter().enumerate() {
         let patch = geometry.covered(*tile);
-        for (block, to) in to.iter_mut().enumerate() {
+        for block in 0..blocks {
             let dy = load::<L, E, OUT>(&patch, &dy[block * LANES..]);
-            store(transform::ResultGradient::apply_both(dy), to);
+            to.store(transform::ResultGradient::apply_both(dy), nth * blocks + block);
         }
     }
 }
@@ -187,26 +189,6 @@ fn load<L: Lanes, E: Stored, const N: usize>(patch: &Patch, from: &[E]) -> [[L; 
     for i in patch.rows.clone() {
         for j in patch.columns.clone() {
             values[i][j] = L::load_padded(&from[patch.at(i, j)..][..LANES]);
-        }
-    }
-    values
-}
-
-#[inline(always)]
-fn store<L: Lanes>(values: [[L; IN]; IN], to: &mut Transformed) {
-    for i in 0..IN {
-        for j in 0..IN {
-            values[i][j].store(&mut to[i * IN + j]);
-        }
-    }
-}
-
-#[inline(always)]
-fn load_transformed<L: Lanes>(from: &Transformed) -> [[L; IN]; IN] {
-    let mut values = [[L::splat(0.0); IN]; IN];
-    for i in 0..IN {
-        for j in 0..IN {
-            values[i][j] = L::load(&from[i * IN + j]);
         }
     }
     values

@@ -8,9 +8,6 @@
 use crate::lanes::{LANES, Lanes};
 use crate::winograd::transform::POINTS;
 
-/// Sixteen channels of a transformed tile.
-pub(crate) type Transformed = [[f32; LANES]; POINTS];
-
 /// Tiles, or channels, come in multiples of this.
 pub(crate) const TILE_ROWS: usize = 8;
 
@@ -53,12 +50,12 @@ pub(crate) trait Product: Sized {
 pub(crate) struct Correlation<'a> {
     pub(crate) point: usize,
     /// For each tile and each block of source channels.
-    pub(crate) source: &'a [Transformed],
+    pub(crate) source: &'a [[f32; LANES]],
     pub(crate) source_blocks: usize,
     /// For each block of destination channels and each point: one for each source channel.
     pub(crate) panels: &'a [[f32; LANES]],
     /// For each tile and each block of destination channels.
-    pub(crate) to: &'a mut [Transformed],
+    pub(crate) to: &'a mut [[f32; LANES]],
     pub(crate) blocks: usize,
 }
 
@@ -74,7 +71,7 @@ impl Product for Correlation<'_> {
         for k in 0..self.source_blocks {
             let mut rows = [&[0.0; LANES]; ROWS];
             for i in 0..ROWS {
-                rows[i] = &self.source[(row + i) * self.source_blocks + k][self.point];
+                rows[i] = &self.source[(row + i) * self.source_blocks + k];
             }
             for lane in 0..LANES {
                 let mut weights = [L::splat(0.0); BLOCKS];
@@ -91,8 +88,7 @@ impl Product for Correlation<'_> {
         }
         for j in 0..BLOCKS {
             for i in 0..ROWS {
-                let to = &mut self.to[(row + i) * self.blocks + block + j];
-                sums[j][i].store(&mut to[self.point]);
+                sums[j][i].store(&mut self.to[(row + i) * self.blocks + block + j]);
             }
         }
     }
@@ -100,15 +96,14 @@ impl Product for Correlation<'_> {
 
 /// For each source channel: adds the sum over all tiles of it times the gradient.
 pub(crate) struct WeightProduct<'a> {
-    pub(crate) point: usize,
     /// For each tile and each block of source channels.
-    pub(crate) source: &'a [Transformed],
+    pub(crate) source: &'a [[f32; LANES]],
     pub(crate) source_blocks: usize,
     /// For each tile and each block of destination channels.
-    pub(crate) gradient: &'a [Transformed],
+    pub(crate) gradient: &'a [[f32; LANES]],
     pub(crate) blocks: usize,
     /// For each block of destination channels and each source channel.
-    pub(crate) to: &'a mut [Transformed],
+    pub(crate) to: &'a mut [[f32; LANES]],
 }
 
 impl Product for WeightProduct<'_> {
@@ -118,17 +113,16 @@ impl Product for WeightProduct<'_> {
         let mut sums = [[L::splat(0.0); ROWS]; BLOCKS];
         for j in 0..BLOCKS {
             for i in 0..ROWS {
-                let to = &self.to[(block + j) * channels + row + i];
-                sums[j][i] = L::load(&to[self.point]);
+                sums[j][i] = L::load(&self.to[(block + j) * channels + row + i]);
             }
         }
         let source = self.source.iter().skip(row / LANES).step_by(self.source_blocks);
         for (source, gradient) in source.zip(self.gradient.chunks_exact(self.blocks)) {
             let mut dy = [L::splat(0.0); BLOCKS];
             for j in 0..BLOCKS {
-                dy[j] = L::load(&gradient[block + j][self.point]);
+                dy[j] = L::load(&gradient[block + j]);
             }
-            let source = &source[self.point][row % LANES..][..ROWS];
+            let source = &source[row % LANES..][..ROWS];
             for i in 0..ROWS {
                 let x = L::splat(source[i]);
                 for j in 0..BLOCKS {
@@ -138,8 +132,7 @@ impl Product for WeightProduct<'_> {
         }
         for j in 0..BLOCKS {
             for i in 0..ROWS {
-                let to = &mut self.to[(block + j) * channels + row + i];
-                sums[j][i].store(&mut to[self.point]);
+                sums[j][i].store(&mut self.to[(block + j) * channels + row + i]);
             }
         }
     }
