@@ -8,7 +8,7 @@ use crate::element::Stored;
 use crate::frame::{Aliasing, Layout};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::stencil::Stencil;
-use crate::transpose::transpose;
+use crate::transpose::across;
 
 /// So many rows of the weight ahead the next ones are asked for.
 const AHEAD: usize = 16;
@@ -30,7 +30,7 @@ pub(crate) struct Channels {
     depth: usize,
     /// The same, filled up to whole factors.
     pitch: usize,
-    direction: Direction,
+    pub(crate) direction: Direction,
     /// Groups of channels that are blocked apart, and destination channels in each.
     groups: usize,
     group_columns: usize,
@@ -187,30 +187,11 @@ impl<E: Stored> Kernel for PackColumns<'_, E> {
             for (block, panel) in blocks.iter().zip(panels) {
                 let weight = weight[block.weight..].chunks(channels.row_len).take(block.columns);
                 let rows = weight.map(|row| &row[..channels.depth]);
-                across::<E, L>(rows, &mut panel[nth * factors..][..factors]);
-            }
-        }
-    }
-}
-
-/// The factors of up to sixteen rows, as columns of the panel; the columns that are missing are zeros.
-#[inline(always)]
-fn across<'a, E: Stored, L: Lanes>(
-    rows: impl Iterator<Item = &'a [E]> + Clone,
-    panel: &mut [[E::Factor; LANES]],
-) {
-    for (nth, panel) in panel.chunks_mut(LANES).enumerate() {
-        let mut tile = [[E::Factor::default(); LANES]; LANES];
-        for (row, tile) in rows.clone().zip(&mut tile) {
-            let numbers = &row[nth * LANES * E::SPAN..];
-            match E::factors(numbers).first_chunk() {
-                Some(whole) => *tile = *whole,
-                None => {
-                    let factors = numbers.chunks(E::SPAN).map(E::factor);
-                    tile.iter_mut().zip(factors).for_each(|(to, factor)| *to = factor);
+                let panel = panel[nth * factors..][..factors].chunks_mut(LANES);
+                for (nth, panel) in panel.enumerate() {
+                    panel.copy_from_slice(&across::<E, L>(rows.clone(), nth)[..panel.len()]);
                 }
             }
         }
-        panel.copy_from_slice(&transpose::<L, _>(&tile)[..panel.len()]);
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     let blocks = channels.blocks();
     let isa = Isa::current();
     let taps = Channels::taps(&stencils, conv.window().kernel[1]);
-    let panels = pack(isa, direction, channels, &blocks, weight, &taps);
+    let panels = pack(isa, channels, &blocks, weight, &taps);
     let weights = Weights { rows: &panels, block: panels.len() / blocks.len() };
     let band_count = ((from.len() + to.len()) / BAND_LEN).max(MIN_BANDS);
     let bands = Band::divide(to, band_count);
@@ -80,7 +80,6 @@ pub(crate) fn correlate<E: Stored, T: Send>(
 /// The weights of all blocks, in the order of the taps.
 fn pack<E: Stored>(
     isa: Isa,
-    direction: Direction,
     channels: Channels,
     blocks: &[Block],
     weight: &[E],
@@ -94,7 +93,7 @@ fn pack<E: Stored>(
     let shares: Vec<_> = blocks.chunks(PACKED_BLOCKS).collect();
     in_parts(shares.iter().map(|blocks| blocks.len() * depth), |share, panels| {
         let blocks = shares[share];
-        match (channels.mix, direction) {
+        match (channels.mix, channels.direction) {
             (Mix::Group, Direction::Backward) => {
                 isa.run(PackColumns { channels, blocks, weight, taps, panels });
             }

@@ -13,7 +13,7 @@ use crate::element::Stored;
 use crate::frame::Aliasing;
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::plan::{Lattice, Plan, Plans, Run};
+use crate::plan::{Plan, Plans};
 use crate::{Conv, ImageShape, Isa, Write};
 
 /// There are few pixels where the output has no more numbers than this, ...
@@ -114,15 +114,13 @@ impl<E: Stored> Pass<'_, E> {
         self.isa.run(PackRows { channels, blocks, weight, taps, rows: rows.clone(), panels });
         let first = blocks[0].destination;
         let numbers = rows.start * E::SPAN..rows.end * E::SPAN;
-        let of_share = |run: Run| Run { weight: run.weight - numbers.start, ..run };
-        let lattices = self.plan.lattices.iter();
-        let lattices = lattices.map(|lattice| lattice.with_runs(&numbers, of_share));
+        let lattices = self.plan.lattices.iter().map(|lattice| lattice.within(&numbers));
         self.isa.run(Correlate {
             mix: channels.mix,
             write: Write::Overwrite,
             weights: Weights { rows: panels, block: rows.len() },
             blocks: &blocks.iter().map(|block| block.of_part(first)).collect::<Vec<_>>(),
-            lattices: &lattices.collect::<Vec<Lattice>>(),
+            lattices: &lattices.collect::<Vec<_>>(),
             images: self.images,
             source: self.source,
             destination: sums,

@@ -77,9 +77,10 @@ impl Lattice {
         &self.pixels[..images * self.image_pixels]
     }
 
-    /// The same pixels and the parts of the runs that meet these rows of the weight, each of them changed.
-    pub(crate) fn with_runs(&self, rows: &Range<usize>, change: impl Fn(Run) -> Run) -> Self {
-        let runs: Vec<Run> = cut(&self.runs, rows).map(change).collect();
+    /// The same pixels, which see no more than these rows of the weight, counted from the first of them.
+    pub(crate) fn within(&self, rows: &Range<usize>) -> Self {
+        let runs = cut(&self.runs, rows);
+        let runs: Vec<_> = runs.map(|run| Run { weight: run.weight - rows.start, ..run }).collect();
         let (pixels, image_pixels) = (self.pixels.clone(), self.image_pixels);
         Self { reach: reach(&runs), runs, pixels, image_pixels }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::{Device, Gradients, NoneTape, Shape, Storage, Tape, Tensor};
 use trickbag_collective::Collective;
+use trickbag_kernels::BatchStats;
 
 use crate::{Activation, Divisor, Error, Pointwise, Rounding, Tensors, Window};
 
@@ -34,6 +35,17 @@ pub struct BatchStatistics<D: Device<f32>> {
     pub mean: Vector<f32, D>,
     /// Variance per channel, the sum of squares divided by the number of pixels.
     pub var: Vector<f32, D>,
+}
+
+impl<D: Device<f32>> BatchStatistics<D> {
+    /// The same numbers on a device.
+    pub(crate) fn on(dev: &D, stats: &BatchStats) -> Result<Self, Error> {
+        let vector = |values: &Vec<f32>| {
+            let shape = (values.len(),);
+            dev.try_tensor_from_vec(values.clone(), shape).map_err(Error::device)
+        };
+        Ok(Self { mean: vector(&stats.mean)?, var: vector(&stats.var)? })
+    }
 }
 
 /// Whether an operator's backward pass goes on to its input.

@@ -351,7 +351,7 @@ fn ghost_batch_norm<E: Number, T: Tape<E, Cpu>>(
             parts.map(|part| kernels::batch_norm_stats(part, x.shape().3)).collect::<Result<_, _>>()
         },
     )?;
-    let statistics = batch_statistics(x.device(), &mean(&stats))?;
+    let statistics = BatchStatistics::on(x.device(), &mean(&stats))?;
     let y = normalise(x.put_tape(tape), stats, Source::Batch, affine, residual)?;
     Ok((y, statistics))
 }
@@ -370,7 +370,7 @@ fn sync_batch_norm<E: Number, T: Tape<E, Cpu>>(
         || kernels::batch_norm_stats(values, channels),
     )?;
     let joint = Joint::new(&own, values.len() / channels, ranks)?;
-    let (statistics, pixels) = (batch_statistics(x.device(), &joint.stats)?, joint.pixels);
+    let (statistics, pixels) = (BatchStatistics::on(x.device(), &joint.stats)?, joint.pixels);
     let stats = vec![joint.stats.clone()];
     let y = normalise(x.put_tape(tape), stats, Source::Ranks(joint), affine, residual)?;
     Ok((y, statistics, pixels))
@@ -490,7 +490,7 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
         conv.macs(),
         || conv.forward_with_stats(elements(&x), elements(&filter), E::elements_mut(&mut z)),
     )?;
-    let running = batch_statistics(&dev, &stats)?;
+    let running = BatchStatistics::on(&dev, &stats)?;
     let (residual, tape) = split(residual, tape)?;
     let (norm, mut tape) =
         Norm::new(affine, vec![stats], Source::Batch, &shape, residual.as_ref(), tape)?;
@@ -802,14 +802,6 @@ fn linear<E: Number, T: Tape<E, Cpu>>(
         Ok(())
     });
     Ok(y.put_tape(tape))
-}
-
-fn batch_statistics(dev: &Cpu, stats: &BatchStats) -> Result<BatchStatistics<Cpu>, Error> {
-    let channels = (stats.mean.len(),);
-    Ok(BatchStatistics {
-        mean: tensor(dev, stats.mean.clone(), channels)?,
-        var: tensor(dev, stats.var.clone(), channels)?,
-    })
 }
 
 fn wide<E: Number>(vector: &Vector<E, Cpu>) -> Vec<f32> {

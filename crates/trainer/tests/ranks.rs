@@ -6,13 +6,13 @@ mod tiny;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
 use dfdx::dtypes::{Dtype, f16};
 use dfdx::prelude::Cpu;
-use tiny::{losses_in, open, plan, train, with};
+use tiny::{begin, losses_in, open, plan, run, train, with};
 use trickbag_collective::{Collective, Threads, Values};
 use trickbag_data::{Batch, Dataset};
 use trickbag_models::NamedTensor;
@@ -48,19 +48,7 @@ fn train_among<E: Dtype>(
 where
     Cpu: Backend<E>,
 {
-    let last = folder.join(LAST);
-    let trainer = match last.exists() {
-        true => Trainer::<E, _>::resume(plan, Cpu::default(), &last),
-        false => Trainer::<E, _>::new(plan, Cpu::default()),
-    };
-    let mut trainer = trainer.unwrap().among(ranks);
-    let (stop, mut records) = (AtomicBool::new(false), vec![]);
-    let outcome = trainer.run(data, folder, &stop, &mut |record| {
-        records.push(record.clone());
-        stop.fetch_or(Some(record.step()) == stop_after, Ordering::Relaxed);
-        Ok(())
-    });
-    (outcome.unwrap(), records)
+    run(begin::<E, _>(Cpu::default(), plan, folder).among(ranks), data, folder, stop_after)
 }
 
 /// Records without what a clock says.

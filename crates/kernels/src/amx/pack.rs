@@ -2,13 +2,13 @@
 
 use half::bf16;
 
-use super::tiles::{DEPTH, ROWS, Row};
+use super::tiles::{ROWS, Row};
 use crate::Isa;
 use crate::direction::Direction;
 use crate::element::pair as join;
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::transpose::transpose;
+use crate::transpose::across;
 
 /// So many blocks are packed at once, to read more than a cache line of each row.
 const PACKED_BLOCKS: usize = 8;
@@ -102,22 +102,8 @@ impl Kernel for Pack<'_> {
 /// Packs the weights of a tap, given the row of each column.
 #[inline(always)]
 fn pack_rows<'a, L: Lanes>(weight: impl Iterator<Item = &'a [bf16]> + Clone, rows: &mut [Row]) {
-    for (done, rows) in rows.chunks_mut(ROWS).enumerate() {
-        let mut tile = [[[bf16::ZERO; 2]; LANES]; ROWS];
-        for (tile, weight) in tile.iter_mut().zip(weight.clone()) {
-            let weight = &weight[(done * DEPTH).min(weight.len())..];
-            let whole = weight.first_chunk::<DEPTH>().map(|weight| weight.as_chunks().0);
-            match whole.and_then(|pairs| pairs.first_chunk()) {
-                Some(whole) => *tile = *whole,
-                None => {
-                    tile.as_flattened_mut()
-                        .iter_mut()
-                        .zip(weight)
-                        .for_each(|(to, from)| *to = *from);
-                }
-            }
-        }
-        let tile = transpose::<L, _>(&tile);
+    for (nth, rows) in rows.chunks_mut(ROWS).enumerate() {
+        let tile = across::<bf16, L>(weight.clone(), nth);
         rows.iter_mut().zip(tile).for_each(|(row, tile)| row.0 = tile);
     }
 }

@@ -100,14 +100,10 @@ pub(super) fn lean_sync<E: Dtype, D: Widen<E>, T: Tape<E, D>>(
     ranks: &Arc<dyn Collective>,
 ) -> Result<Synchronised<E, D, T>, Error> {
     let norm = Norm::new(&x, 1, affine, residual.as_ref())?;
-    let dev = x.device().clone();
     let (pixels, own) = (norm.parts().1, norm.own_stats(&x).map_err(Error::device)?);
     let joint = Joint::new(&own, pixels, ranks)?;
+    let statistics = BatchStatistics::on(x.device(), &joint.stats)?;
     let run = || -> Result<_, D::Err> {
-        let statistics = BatchStatistics {
-            mean: vector(&dev, joint.stats.mean.clone())?,
-            var: vector(&dev, joint.stats.var.clone())?,
-        };
         let shared = Shared { norm, joint: joint.clone(), statistics: statistics.clone() };
         let again = shared.clone();
         let (inputs, tape) = inputs(x, affine, residual)?;

@@ -74,11 +74,29 @@ pub(crate) fn train_on<E: Dtype, D: Backend<E>>(
     folder: &Path,
     stop_after: Option<u64>,
 ) -> (Outcome, Vec<Record>) {
+    run(begin::<E, D>(dev, plan, folder), data, folder, stop_after)
+}
+
+/// A training from what `folder` holds.
+pub(crate) fn begin<'p, E: Dtype, D: Backend<E>>(
+    dev: D,
+    plan: &'p Plan,
+    folder: &Path,
+) -> Trainer<'p, E, D> {
     let last = folder.join(LAST);
-    let mut trainer = match last.exists() {
-        true => Trainer::<E, _>::resume(plan, dev, &last).unwrap(),
-        false => Trainer::<E, _>::new(plan, dev).unwrap(),
-    };
+    match last.exists() {
+        true => Trainer::resume(plan, dev, &last).unwrap(),
+        false => Trainer::new(plan, dev).unwrap(),
+    }
+}
+
+/// Runs it, and stops after step `stop_after`.
+pub(crate) fn run<E: Dtype, D: Backend<E>>(
+    mut trainer: Trainer<'_, E, D>,
+    data: &Dataset,
+    folder: &Path,
+    stop_after: Option<u64>,
+) -> (Outcome, Vec<Record>) {
     let (stop, mut records) = (AtomicBool::new(false), vec![]);
     let outcome = trainer.run(data, folder, &stop, &mut |record| {
         records.push(record.clone());
