@@ -57,16 +57,9 @@ fn measure(pass: Pass, options: &Options, isa: Isa) -> Result<Measurement, Failu
         DeviceName::Cuda(_) => None,
     };
     let start_rss_bytes = peak_rss();
-    let timing = Timing { work: &work, network: &network, steps: options.steps.into() };
-    let run = || dispatch(options.device, work.precision.into(), timing);
-    let (times, operators) = match options.profile {
-        true => {
-            let (times, profile) = trickbag_ops::profile(run);
-            (times?, Some(Operators::new(&profile, options.steps.into())))
-        }
-        false => (run()?, None),
-    };
-    let Times { seconds, loss } = times;
+    let timing = Timing { work: &work, network: &network, options };
+    let Times { seconds, loss, operators } =
+        dispatch(options.device, work.precision.into(), timing)?;
     Ok(Measurement {
         program: "trickbag",
         version: env!("CARGO_PKG_VERSION"),
@@ -88,30 +81,32 @@ struct Times {
     seconds: Vec<f64>,
     /// Of the last training step.
     loss: Option<f32>,
+    /// If these were asked for.
+    operators: Option<Operators>,
 }
 
 struct Timing<'a> {
     work: &'a Work,
     network: &'a Network,
-    steps: usize,
+    options: &'a Options,
 }
 
 impl Job for Timing<'_> {
     type Output = Times;
 
     fn on<E: Dtype, D: Backend<E>>(self, dev: D) -> Result<Times, Failure> {
-        let Self { work, network, steps } = self;
+        let Self { work, network, options } = self;
         match work.pass {
             Pass::Step => {
                 let mut training = Training::<E, D>::new(network, work, dev.clone())?;
-                time(steps, || {
+                time(options, || {
                     let loss = training.step()?;
                     finish(&dev).map(|()| Some(loss))
                 })
             }
             Pass::Infer => {
                 let inference = Inference::<E, D>::new(network, work, &dev)?;
-                time(steps, || {
+                time(options, || {
                     inference.step()?;
                     finish(&dev).map(|()| None)
                 })
@@ -126,17 +121,29 @@ fn finish<D: Descent>(dev: &D) -> Result<(), Failure> {
 }
 
 fn time(
-    steps: usize,
+    options: &Options,
     mut step: impl FnMut() -> Result<Option<f32>, Failure>,
 ) -> Result<Times, Failure> {
     for _ in 0..WARM_UP {
         step()?;
     }
-    let (mut seconds, mut loss) = (vec![], None);
-    for _ in 0..steps {
-        let clock = Instant::now();
-        loss = step()?;
-        seconds.push(clock.elapsed().as_secs_f64());
-    }
-    Ok(Times { seconds, loss })
+    let steps = options.steps.into();
+    let mut timed = || -> Result<_, Failure> {
+        let (mut seconds, mut loss) = (vec![], None);
+        for _ in 0..steps {
+            let clock = Instant::now();
+            loss = step()?;
+            seconds.push(clock.elapsed().as_secs_f64());
+        }
+        Ok((seconds, loss))
+    };
+    let (timed, operators) = match options.profile {
+        true => {
+            let (timed, profile) = trickbag_ops::profile(timed);
+            (timed, Some(Operators::new(&profile, steps)))
+        }
+        false => (timed(), None),
+    };
+    let (seconds, loss) = timed?;
+    Ok(Times { seconds, loss, operators })
 }

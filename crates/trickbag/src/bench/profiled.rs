@@ -5,8 +5,6 @@ use std::fmt;
 use serde::Serialize;
 use trickbag_ops::Profile;
 
-use super::WARM_UP;
-
 /// One line for each operator, pass and shape; the longest first.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
@@ -24,9 +22,9 @@ struct Operator {
 }
 
 impl Operators {
-    /// `steps` are the timed ones; those that warm up are in the profile too.
+    /// Of so many steps.
     pub(crate) fn new(profile: &Profile, steps: usize) -> Self {
-        let steps = (steps + WARM_UP) as f64;
+        let steps = steps as f64;
         let total: f64 = profile.values().map(|spent| spent.time.as_secs_f64()).sum();
         let operator = |(name, spent): (&String, &trickbag_ops::Spent)| {
             let seconds = spent.time.as_secs_f64();
