@@ -41,6 +41,11 @@ pub trait Stored: Zero + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// Loads fewer than sixteen numbers, and zeros for the others.
     fn load_short<L: Lanes>(from: &[Self]) -> L;
     fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]);
+    /// The same where subnormal numbers do not matter: they may become zero.
+    #[inline(always)]
+    fn store_normal<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
+        Self::store(lanes, to);
+    }
     /// Stores fewer than sixteen numbers.
     fn store_short<L: Lanes>(lanes: L, to: &mut [Self]);
 
@@ -195,6 +200,11 @@ impl Stored for bf16 {
     #[inline(always)]
     fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
         lanes.store_bf16(to);
+    }
+
+    #[inline(always)]
+    fn store_normal<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
+        lanes.store_normal_bf16(to);
     }
 
     #[inline(always)]

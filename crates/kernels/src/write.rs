@@ -13,13 +13,16 @@ pub enum Write {
 }
 
 impl Write {
-    /// Stores as many numbers as there is room for.
+    /// Stores as many sums of products as there is room for. Subnormal ones may become zero.
     #[inline(always)]
     pub(crate) fn store<L: Lanes, E: Stored>(self, numbers: L, to: &mut [E]) {
         let numbers = match self {
             Self::Overwrite => numbers,
             Self::Add => numbers.add(L::load_padded(to)),
         };
-        numbers.store_part(to);
+        match to.first_chunk_mut() {
+            Some(whole) => E::store_normal(numbers, whole),
+            None => E::store_short(numbers, to),
+        }
     }
 }

@@ -310,11 +310,7 @@ impl Work<'_> {
                     let first = to + block * LANES;
                     let columns = LANES.min(channels - column - block * LANES);
                     let to = &mut self.destination[first..first + columns];
-                    match (self.write, to.first_chunk_mut()) {
-                        // The sums have no subnormal numbers.
-                        (Write::Overwrite, Some(to)) => L::load(sums).store_normal_bf16(to),
-                        _ => self.write.store(L::load(sums), to),
-                    }
+                    self.write.store(L::load(sums), to);
                 }
                 to += step;
             }

@@ -1,7 +1,5 @@
 //! Which convolutions are computed by minimal filtering, and the tiles of their destination.
 
-use std::ops::Range;
-
 use crate::band::Band;
 use crate::direction::Direction;
 use crate::element::Stored;
@@ -26,6 +24,9 @@ const MIN_BANDS: usize = 16;
 /// measurements of both algorithms on Zen 4.
 const TRANSFORM_COST: f64 = 500.0;
 const WEIGHT_COST: f64 = 96.0;
+
+/// More vectors than memory holds, and few enough to be added to each other.
+const OUTSIDE: usize = usize::MAX / 4;
 
 /// A convolution that is computed tile by tile.
 #[derive(Debug, Clone, Copy)]
@@ -129,59 +130,48 @@ impl Geometry {
     }
 
     /// The pixels that a tile sees of the source.
-    pub(crate) fn seen(&self, tile: Tile) -> Patch {
-        Patch::new(self.source, tile, self.padding, IN)
+    pub(crate) fn seen(&self, tile: Tile) -> Patch<IN> {
+        Patch::new(self.source, tile, self.padding)
     }
 
     /// The pixels of a tile in the destination.
-    pub(crate) fn covered(&self, tile: Tile) -> Patch {
-        Patch::new(self.destination, tile, [0, 0], OUT)
+    pub(crate) fn covered(&self, tile: Tile) -> Patch<OUT> {
+        Patch::new(self.destination, tile, [0, 0])
     }
 }
 
 /// A square of pixels, some of which may lie outside of the image.
-#[derive(Debug, Clone)]
-pub(crate) struct Patch {
-    /// Where the first of its pixels that lie inside begins.
-    start: usize,
-    row_len: usize,
-    channels: usize,
-    /// Rows and columns of the square that lie inside.
-    pub(crate) rows: Range<usize>,
-    pub(crate) columns: Range<usize>,
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patch<const SIZE: usize> {
+    /// The vector at which each row begins: one that does not exist, if the row lies outside.
+    pub(crate) rows: [usize; SIZE],
+    /// How far each column lies from there, likewise.
+    pub(crate) columns: [usize; SIZE],
+    /// How far away the next tile of the row lies.
+    pub(crate) next: usize,
 }
 
-impl Patch {
-    /// The `size` x `size` pixels that begin `padding` rows and columns before the tile.
-    fn new(shape: ImageShape, tile: Tile, padding: [usize; 2], size: usize) -> Self {
-        let inside = |first: usize, padding: usize, end: usize| {
-            let before = padding.saturating_sub(first).min(size);
-            before..(end + padding).saturating_sub(first).clamp(before, size)
+impl<const SIZE: usize> Patch<SIZE> {
+    /// The pixels that begin `padding` rows and columns before the tile.
+    fn new(shape: ImageShape, tile: Tile, padding: [usize; 2]) -> Self {
+        let vectors = shape.channels / LANES;
+        let axis = |first: usize, padding: usize, len: usize, pitch: usize| {
+            std::array::from_fn(|i| match (first + i).checked_sub(padding) {
+                Some(at) if at < len => at * pitch,
+                _ => OUTSIDE,
+            })
         };
-        let row = shape.height * tile.image + tile.row.saturating_sub(padding[0]);
-        let column = tile.column.saturating_sub(padding[1]);
+        let row_len = shape.width * vectors;
+        let image = tile.image * shape.height * row_len;
         Self {
-            start: (row * shape.width + column) * shape.channels,
-            row_len: shape.width * shape.channels,
-            channels: shape.channels,
-            rows: inside(tile.row, padding[0], shape.height),
-            columns: inside(tile.column, padding[1], shape.width),
+            rows: axis(tile.row, padding[0], shape.height, row_len).map(|row| image + row),
+            columns: axis(tile.column, padding[1], shape.width, vectors),
+            next: OUT * vectors,
         }
     }
 
     /// The same pixels, counted from `start` numbers after the image batch's first.
     pub(crate) fn after(self, start: usize) -> Self {
-        Self { start: self.start - start, ..self }
-    }
-
-    /// Whether all `size` x `size` pixels lie inside.
-    pub(crate) fn is_whole(&self, size: usize) -> bool {
-        self.rows.len() == size && self.columns.len() == size
-    }
-
-    /// Where a pixel begins that lies inside.
-    pub(crate) fn at(&self, row: usize, column: usize) -> usize {
-        let (row, column) = (row - self.rows.start, column - self.columns.start);
-        self.start + row * self.row_len + column * self.channels
+        Self { rows: self.rows.map(|row| row - start / LANES), ..self }
     }
 }

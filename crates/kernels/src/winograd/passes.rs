@@ -1,5 +1,7 @@
 //! A band of tiles: transformed, multiplied, and transformed back.
 
+use std::ops::Range;
+
 use crate::Write;
 use crate::band::Band;
 use crate::element::Stored;
@@ -7,7 +9,7 @@ use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Patch, Tile};
 use crate::winograd::points::Points;
 use crate::winograd::product::{Correlation, Product, TILE_ROWS, WeightProduct};
-use crate::winograd::transform::{self, IN, Linear, OUT, POINTS, TAPS};
+use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows, TAPS};
 
 /// Room for a chunk of tiles, and for the sums over all of them.
 #[derive(Default)]
@@ -45,7 +47,8 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
             let Scratch { source, destination, .. } = &mut *self.scratch;
             source.resize(rows * source_blocks);
             destination.resize(rows * blocks);
-            load_source::<L, E>(self.geometry, self.source, tiles, source);
+            let seen = tiles.iter().map(|tile| self.geometry.seen(*tile));
+            load::<L, E, transform::Source, IN>(seen, &(0..source_blocks), self.source, source);
             for point in 0..POINTS {
                 let (source, to) = (source.of(point), destination.of_mut(point));
                 let panels = self.panels;
@@ -62,21 +65,13 @@ impl<E: Stored> Correlate<'_, E> {
     fn store<L: Lanes>(&mut self, tiles: &[Tile]) {
         let start = self.band.first(self.geometry.destination);
         let blocks = self.geometry.destination.channels / LANES;
+        let (to, _) = self.destination.as_chunks_mut::<LANES>();
         for (nth, tile) in tiles.iter().enumerate() {
             let patch = self.geometry.covered(*tile).after(start);
             for block in 0..blocks {
-                let products = self.scratch.destination.load::<L>(nth * blocks + block);
-                let mut y = transform::Result::apply_both(products);
-                let to = &mut self.destination[block * LANES..];
-                if self.write == Write::Add {
-                    let old = load::<L, E, OUT>(&patch, to);
-                    for i in 0..OUT {
-                        for j in 0..OUT {
-                            y[i][j] = y[i][j].add(old[i][j]);
-                        }
-                    }
-                }
-                overwrite::<L, E>(&patch, y, to);
+                let products = self.scratch.destination.thing(nth * blocks + block);
+                let mut covered = Covered { patch: &patch, block, write: self.write, pixels: to };
+                transform::Result::apply_both::<L>(&products, &mut covered);
             }
         }
     }
@@ -108,9 +103,11 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
         for tiles in self.geometry.tiles(&self.band).chunks(self.geometry.chunk()) {
             source.resize(tiles.len() * source_blocks);
             gradient.resize(tiles.len() * blocks);
-            load_source::<L, E>(self.geometry, self.x, tiles, source);
-            let dy = &self.dy[self.first_block * LANES..];
-            load_gradient::<L, E>(self.geometry, dy, tiles, blocks, gradient);
+            let seen = tiles.iter().map(|tile| self.geometry.seen(*tile));
+            load::<L, E, transform::Source, IN>(seen, &(0..source_blocks), self.x, source);
+            let covered = tiles.iter().map(|tile| self.geometry.covered(*tile));
+            let of_blocks = self.first_block..self.first_block + blocks;
+            load::<L, E, transform::ResultGradient, OUT>(covered, &of_blocks, self.dy, gradient);
             for point in 0..POINTS {
                 let (source, gradient) = (source.of(point), gradient.of(point));
                 let to = weight.of_mut(point);
@@ -128,86 +125,85 @@ impl<E: Stored> WeightGradient<'_, E> {
         let channels = self.geometry.source.channels;
         for (block, to) in self.sums.chunks_exact_mut(TAPS * channels).enumerate() {
             for channel in 0..channels {
-                let sums = self.scratch.weight.load::<L>(block * channels + channel);
-                let dw = transform::WeightGradient::apply_both(sums);
-                for tap in 0..TAPS {
-                    dw[tap / 3][tap % 3].store(&mut to[tap * channels + channel]);
-                }
+                let sums = self.scratch.weight.thing(block * channels + channel);
+                let mut taps = Taps { channel, channels, of_taps: &mut *to };
+                transform::WeightGradient::apply_both::<L>(&sums, &mut taps);
             }
         }
     }
 }
 
-/// Transforms what the tiles see, for each of them all blocks.
+/// Transforms these blocks of each patch.
 #[inline(always)]
-fn load_source<L: Lanes, E: Stored>(
-    geometry: &Geometry,
-    source: &[E],
-    tiles: &[Tile],
+fn load<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
+    patches: impl Iterator<Item = Patch<SIZE>>,
+    blocks: &Range<usize>,
+    pixels: &[E],
     to: &mut Points,
 ) {
-    let blocks = geometry.source.channels / LANES;
-    for (nth, tile) in tiles.iter().enumerate() {
-        let patch = geometry.seen(*tile);
-        for block in 0..blocks {
-            let x = load::<L, E, IN>(&patch, &source[block * LANES..]);
-            to.store(transform::Source::apply_both(x), nth * blocks + block);
+    let (pixels, _) = pixels.as_chunks();
+    for (nth, patch) in patches.enumerate() {
+        for (place, block) in blocks.clone().enumerate() {
+            let mut points = to.thing_mut(nth * blocks.len() + place);
+            T::apply_both::<L>(&Seen { patch: &patch, block, pixels }, &mut points);
         }
     }
 }
 
-/// Transforms the gradient of the tiles, for each of them so many blocks.
-#[inline(always)]
-fn load_gradient<L: Lanes, E: Stored>(
-    geometry: &Geometry,
-    dy: &[E],
-    tiles: &[Tile],
-    blocks: usize,
-    to: &mut Points,
-) {
-    for (nth, tile) in tiles.iter().enumerate() {
-        let patch = geometry.covered(*tile);
-        for block in 0..blocks {
-            let dy = load::<L, E, OUT>(&patch, &dy[block * LANES..]);
-            to.store(transform::ResultGradient::apply_both(dy), nth * blocks + block);
+/// A block of the channels of a patch's pixels, with zeros for those outside.
+struct Seen<'a, E, const SIZE: usize> {
+    patch: &'a Patch<SIZE>,
+    block: usize,
+    pixels: &'a [[E; LANES]],
+}
+
+impl<E: Stored, const SIZE: usize> Rows<SIZE> for Seen<'_, E, SIZE> {
+    #[inline(always)]
+    fn row<L: Lanes>(&self, row: usize) -> [L; SIZE] {
+        let zeros = [E::default(); LANES];
+        let pixels = self.pixels.get(self.patch.rows[row] + self.block..).unwrap_or_default();
+        let mut numbers = [L::splat(0.0); SIZE];
+        for (number, &column) in numbers.iter_mut().zip(&self.patch.columns) {
+            L::expect(pixels, column + self.patch.next);
+            *number = E::load(pixels.get(column).unwrap_or(&zeros));
         }
+        numbers
     }
 }
 
-/// Sixteen channels of each pixel, and zeros for those outside.
-#[inline(always)]
-fn load<L: Lanes, E: Stored, const N: usize>(patch: &Patch, from: &[E]) -> [[L; N]; N] {
-    let mut values = [[L::splat(0.0); N]; N];
-    if patch.is_whole(N) {
-        for i in 0..N {
-            for j in 0..N {
-                values[i][j] = L::load_padded(&from[patch.at(i, j)..][..LANES]);
+/// A block of the channels of a tile's pixels, to which is written if they lie inside.
+struct Covered<'a, E> {
+    patch: &'a Patch<OUT>,
+    block: usize,
+    write: Write,
+    pixels: &'a mut [[E; LANES]],
+}
+
+impl<E: Stored> Columns<OUT> for Covered<'_, E> {
+    #[inline(always)]
+    fn set<L: Lanes>(&mut self, column: usize, numbers: [L; OUT]) {
+        for (number, row) in numbers.into_iter().zip(self.patch.rows) {
+            let pixel = row + self.patch.columns[column] + self.block;
+            L::expect(&*self.pixels, pixel + self.patch.next);
+            if let Some(pixel) = self.pixels.get_mut(pixel) {
+                self.write.store(number, pixel);
             }
         }
-        return values;
     }
-    for i in patch.rows.clone() {
-        for j in patch.columns.clone() {
-            values[i][j] = L::load_padded(&from[patch.at(i, j)..][..LANES]);
-        }
-    }
-    values
 }
 
-/// Stores the pixels that lie inside.
-#[inline(always)]
-fn overwrite<L: Lanes, E: Stored>(patch: &Patch, y: [[L; OUT]; OUT], to: &mut [E]) {
-    if patch.is_whole(OUT) {
-        for i in 0..OUT {
-            for j in 0..OUT {
-                y[i][j].store_part(&mut to[patch.at(i, j)..][..LANES]);
-            }
-        }
-        return;
-    }
-    for i in patch.rows.clone() {
-        for j in patch.columns.clone() {
-            y[i][j].store_part(&mut to[patch.at(i, j)..][..LANES]);
+/// The taps of one source channel.
+struct Taps<'a> {
+    channel: usize,
+    channels: usize,
+    of_taps: &'a mut [[f32; LANES]],
+}
+
+impl Columns<3> for Taps<'_> {
+    #[inline(always)]
+    fn set<L: Lanes>(&mut self, column: usize, numbers: [L; 3]) {
+        for (row, number) in numbers.into_iter().enumerate() {
+            number.store(&mut self.of_taps[(row * 3 + column) * self.channels + self.channel]);
         }
     }
 }

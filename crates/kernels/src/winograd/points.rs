@@ -1,7 +1,7 @@
 //! Transformed tiles or weights, point by point, as the products read them.
 
 use crate::lanes::{LANES, Lanes};
-use crate::winograd::transform::{IN, POINTS};
+use crate::winograd::transform::{Columns, IN, POINTS, Rows};
 
 /// For each point: sixteen numbers of each thing that was transformed, in the order of the things.
 #[derive(Debug, Default)]
@@ -42,26 +42,40 @@ impl Points {
 
     /// All points of one thing.
     #[inline(always)]
-    pub(crate) fn load<L: Lanes>(&self, thing: usize) -> [[L; IN]; IN] {
-        let mut points = [[L::splat(0.0); IN]; IN];
+    pub(crate) fn thing(&self, thing: usize) -> OfThing<&[[f32; LANES]]> {
         let pitch = self.pitch();
-        let numbers = &self.numbers[thing..][..(POINTS - 1) * pitch + 1];
-        for i in 0..IN {
-            for j in 0..IN {
-                points[i][j] = L::load(&numbers[(i * IN + j) * pitch]);
-            }
-        }
-        points
+        OfThing { points: &self.numbers[thing..][..(POINTS - 1) * pitch + 1], pitch }
     }
 
     #[inline(always)]
-    pub(crate) fn store<L: Lanes>(&mut self, points: [[L; IN]; IN], thing: usize) {
+    pub(crate) fn thing_mut(&mut self, thing: usize) -> OfThing<&mut [[f32; LANES]]> {
         let pitch = self.pitch();
-        let numbers = &mut self.numbers[thing..][..(POINTS - 1) * pitch + 1];
-        for i in 0..IN {
-            for j in 0..IN {
-                points[i][j].store(&mut numbers[(i * IN + j) * pitch]);
-            }
+        OfThing { points: &mut self.numbers[thing..][..(POINTS - 1) * pitch + 1], pitch }
+    }
+}
+
+/// The points of one thing, so far apart.
+pub(crate) struct OfThing<T> {
+    points: T,
+    pitch: usize,
+}
+
+impl Rows<IN> for OfThing<&[[f32; LANES]]> {
+    #[inline(always)]
+    fn row<L: Lanes>(&self, row: usize) -> [L; IN] {
+        let mut numbers = [L::splat(0.0); IN];
+        for (column, number) in numbers.iter_mut().enumerate() {
+            *number = L::load(&self.points[(row * IN + column) * self.pitch]);
+        }
+        numbers
+    }
+}
+
+impl Columns<IN> for OfThing<&mut [[f32; LANES]]> {
+    #[inline(always)]
+    fn set<L: Lanes>(&mut self, column: usize, numbers: [L; IN]) {
+        for (row, number) in numbers.into_iter().enumerate() {
+            number.store(&mut self.points[(row * IN + column) * self.pitch]);
         }
     }
 }

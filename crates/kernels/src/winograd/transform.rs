@@ -19,29 +19,34 @@ pub(crate) const IN: usize = OUT + 2;
 /// Products for `OUT` x `OUT` pixels and each pair of channels.
 pub(crate) const POINTS: usize = IN * IN;
 
+/// Where the numbers are that a transform reads, row by row.
+pub(crate) trait Rows<const A: usize> {
+    fn row<L: Lanes>(&self, row: usize) -> [L; A];
+}
+
+/// Where the numbers go that a transform writes, column by column.
+pub(crate) trait Columns<const B: usize> {
+    fn set<L: Lanes>(&mut self, column: usize, numbers: [L; B]);
+}
+
 /// A linear function of `A` numbers to `B`.
 pub(crate) trait Linear<const A: usize, const B: usize> {
     fn apply<L: Lanes>(x: [L; A]) -> [L; B];
 
     /// Applies it to the rows and then to the columns.
     #[inline(always)]
-    fn apply_both<L: Lanes>(x: [[L; A]; A]) -> [[L; B]; B] {
+    fn apply_both<L: Lanes>(from: &impl Rows<A>, to: &mut impl Columns<B>) {
         let mut rows = [[L::splat(0.0); B]; A];
-        for i in 0..A {
-            rows[i] = Self::apply(x[i]);
+        for (i, row) in rows.iter_mut().enumerate() {
+            *row = Self::apply(from.row::<L>(i));
         }
-        let mut result = [[L::splat(0.0); B]; B];
         for j in 0..B {
             let mut column = [L::splat(0.0); A];
-            for i in 0..A {
-                column[i] = rows[i][j];
+            for (number, row) in column.iter_mut().zip(&rows) {
+                *number = row[j];
             }
-            let column = Self::apply(column);
-            for i in 0..B {
-                result[i][j] = column[i];
-            }
+            to.set(j, Self::apply(column));
         }
-        result
     }
 }
 

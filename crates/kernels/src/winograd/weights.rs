@@ -7,8 +7,12 @@ use crate::direction::Direction;
 use crate::element::Stored;
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::transpose::transpose;
 use crate::winograd::geometry::Geometry;
-use crate::winograd::transform::{self, Linear, POINTS};
+use crate::winograd::transform::{self, Columns, IN, Linear, POINTS, Rows, TAPS};
+
+/// One tap of sixteen source channels: sixteen numbers of each.
+type Tap = [[f32; LANES]; LANES];
 
 /// The transformed weight: for each block of destination channels, each point and each source channel.
 pub(crate) fn panels<E: Stored>(
@@ -18,36 +22,18 @@ pub(crate) fn panels<E: Stored>(
     weight: &[E],
 ) -> Vec<[f32; LANES]> {
     let (depth, columns) = (geometry.source.channels, geometry.destination.channels);
-    let turned;
-    let weight = match direction {
-        Direction::Forward => weight,
-        Direction::Backward => {
-            turned = turn(weight, columns, depth);
-            &turned
-        }
-    };
-    let panel_len = POINTS * depth;
-    in_parts(repeat_n(panel_len, columns / LANES), |block, panel| {
-        isa.run(Pack { columns, weight: &weight[block * LANES..], panel });
-    })
-}
-
-/// For each tap, in reverse order: the transposed matrix of the weight.
-fn turn<E: Stored>(weight: &[E], rows: usize, columns: usize) -> Vec<E> {
-    let tap_len = rows * columns;
-    in_parts(repeat_n(tap_len, weight.len() / tap_len), |tap, turned: &mut [E]| {
-        let tap = &weight[weight.len() - (tap + 1) * tap_len..][..tap_len];
-        for (row, values) in tap.chunks_exact(columns).enumerate() {
-            for (value, to) in values.iter().zip(turned[row..].iter_mut().step_by(rows)) {
-                *to = *value;
-            }
-        }
+    in_parts(repeat_n(POINTS * depth, columns / LANES), |block, panel| {
+        isa.run(Pack { direction, depth, columns, first: block * LANES, weight, panel });
     })
 }
 
 struct Pack<'a, E> {
+    direction: Direction,
+    /// Channels of the source and of the destination.
+    depth: usize,
     columns: usize,
-    /// Begins at the block's first channel.
+    /// The block's first channel.
+    first: usize,
     weight: &'a [E],
     panel: &'a mut [[f32; LANES]],
 }
@@ -57,16 +43,77 @@ impl<E: Stored> Kernel for Pack<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let depth = self.panel.len() / POINTS;
-        for k in 0..depth {
-            let mut w = [[L::splat(0.0); 3]; 3];
-            for (tap, w) in w.as_flattened_mut().iter_mut().enumerate() {
-                *w = L::load_padded(&self.weight[(tap * depth + k) * self.columns..]);
+        for first in (0..self.depth).step_by(LANES) {
+            let mut taps = [[[0.0; LANES]; LANES]; TAPS];
+            for (nth, tap) in taps.iter_mut().enumerate() {
+                *tap = self.tap::<L>(nth, first);
             }
-            let u = transform::Weight::apply_both(w);
-            for (panel, u) in self.panel.chunks_exact_mut(depth).zip(u.as_flattened()) {
-                u.store(&mut panel[k]);
+            for channel in 0..LANES {
+                let panel = &mut self.panel[first + channel..];
+                let mut points = OfPoints { panel, pitch: self.depth };
+                transform::Weight::apply_both::<L>(&OfTaps { taps: &taps, channel }, &mut points);
             }
+        }
+    }
+}
+
+impl<E: Stored> Pack<'_, E> {
+    /// A tap of the source channels from this one on.
+    #[inline(always)]
+    fn tap<L: Lanes>(&self, tap: usize, first: usize) -> Tap {
+        match self.direction {
+            Direction::Forward => {
+                let row = (tap * self.depth + first) * self.columns;
+                load::<L, E>(&self.weight[row + self.first..], self.columns)
+            }
+            // The taps in reverse order, rows and columns of each swapped.
+            Direction::Backward => {
+                let row = ((TAPS - 1 - tap) * self.columns + self.first) * self.depth;
+                transpose::<L, f32>(&load::<L, E>(&self.weight[row + first..], self.depth))
+            }
+        }
+    }
+}
+
+/// Sixteen numbers of each of sixteen rows, so far apart. Asks for those of the sixteen rows after them.
+#[inline(always)]
+fn load<L: Lanes, E: Stored>(from: &[E], pitch: usize) -> Tap {
+    let mut rows = [[0.0; LANES]; LANES];
+    for (nth, row) in rows.iter_mut().enumerate() {
+        L::expect(from, (LANES + nth) * pitch);
+        L::load_padded(&from[nth * pitch..]).store(row);
+    }
+    rows
+}
+
+/// The taps of one source channel.
+struct OfTaps<'a> {
+    taps: &'a [Tap; TAPS],
+    channel: usize,
+}
+
+impl Rows<3> for OfTaps<'_> {
+    #[inline(always)]
+    fn row<L: Lanes>(&self, row: usize) -> [L; 3] {
+        let mut numbers = [L::splat(0.0); 3];
+        for (column, number) in numbers.iter_mut().enumerate() {
+            *number = L::load(&self.taps[row * 3 + column][self.channel]);
+        }
+        numbers
+    }
+}
+
+/// The points of one source channel, so far apart.
+struct OfPoints<'a> {
+    panel: &'a mut [[f32; LANES]],
+    pitch: usize,
+}
+
+impl Columns<IN> for OfPoints<'_> {
+    #[inline(always)]
+    fn set<L: Lanes>(&mut self, column: usize, numbers: [L; IN]) {
+        for (row, number) in numbers.into_iter().enumerate() {
+            number.store(&mut self.panel[(row * IN + column) * self.pitch]);
         }
     }
 }
