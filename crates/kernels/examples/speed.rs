@@ -13,13 +13,14 @@ use trickbag_kernels::{
 /// How long each measurement repeats its operator.
 const MEASURED: Duration = Duration::from_millis(200);
 
-fn main() -> Result<(), Error> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    rayon::ThreadPoolBuilder::new().use_current_thread().build_global()?;
     convolutions()?;
     linears()?;
     norms()?;
     pools::<f32>("f32")?;
     pools::<bf16>("bf16")?;
-    update()
+    Ok(update()?)
 }
 
 fn convolutions() -> Result<(), Error> {

@@ -38,6 +38,8 @@
 //!   if the processor has it. Where it pays, which it does not beside AMX, 3x3 with stride 1 goes through
 //!   Winograd's minimal filtering F(4x4, 3x3), with a quarter of the products. `examples/speed.rs`
 //!   measures all operators.
+//! - **Threads** are those of rayon's current pool. A program whose main thread calls one operator after the other is
+//!   faster with that thread in the pool: `ThreadPoolBuilder::new().use_current_thread().build_global()`.
 
 mod amx;
 mod avg_pool;

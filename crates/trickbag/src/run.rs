@@ -47,13 +47,15 @@ pub(crate) fn run(options: &Run) -> Result<ExitCode, Failure> {
     report(training.run()?, &folder)
 }
 
-/// Has so many threads compute, or one for each processor; returns how many.
+/// Has so many threads compute, or one for each processor; returns how many. This thread is one of them: to hand
+/// work over and to sleep until it is done would cost a tenth of a training step.
 pub(crate) fn compute_with(threads: Option<u16>) -> Result<usize, Failure> {
     let threads = match threads {
         Some(threads) => threads.into(),
         None => available_parallelism().map_or(1, |n| n.get()),
     };
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).use_current_thread();
+    pool.build_global()?;
     Ok(threads)
 }
 
