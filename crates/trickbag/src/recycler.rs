@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Smaller blocks are the system's business.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 64 << 10;
 
 /// Blocks begin and end at pages.
 const PAGE: usize = 4 << 10;
