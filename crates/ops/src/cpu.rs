@@ -40,6 +40,8 @@ pub(crate) trait Number: Dtype + Pooled {
     /// The kernels' name for it.
     type Element: kernels::Element;
 
+    const NAME: &'static str;
+
     fn elements(numbers: &[Self]) -> &[Self::Element];
     fn elements_mut(numbers: &mut [Self]) -> &mut [Self::Element];
     fn numbers(elements: Vec<Self::Element>) -> Vec<Self>;
@@ -47,6 +49,8 @@ pub(crate) trait Number: Dtype + Pooled {
 
 impl Number for f32 {
     type Element = f32;
+
+    const NAME: &'static str = "f32";
 
     fn elements(numbers: &[f32]) -> &[f32] {
         numbers
@@ -64,6 +68,8 @@ impl Number for f32 {
 impl Number for Bf16 {
     type Element = kernels::bf16;
 
+    const NAME: &'static str = "bf16";
+
     fn elements(numbers: &[Bf16]) -> &[kernels::bf16] {
         Bf16::peel_slice(numbers)
     }
@@ -79,6 +85,8 @@ impl Number for Bf16 {
 
 impl Number for f16 {
     type Element = f16;
+
+    const NAME: &'static str = "f16";
 
     fn elements(numbers: &[f16]) -> &[f16] {
         numbers
@@ -251,7 +259,7 @@ macro_rules! casts {
             of: &Tensor<S, $E, Self>,
         ) -> Result<Tensor<S, f32, Self>, Error> {
             let gradient = take(gradients.get_or_alloc_mut(of).map_err(Error::device)?);
-            tensor(of.device(), kernels::convert(<$E>::elements(&gradient)), *of.shape())
+            tensor(of.device(), cast(&gradient), *of.shape())
         }
     };
 }
@@ -834,7 +842,12 @@ fn parameter<S: Shape, E: Number, T: Tape<E, Cpu>>(
 fn converted<S: Shape, A: Number, B: Number>(
     x: &Tensor<S, A, Cpu>,
 ) -> Result<Tensor<S, B, Cpu>, Error> {
-    tensor(x.device(), B::numbers(kernels::convert(elements(x))), *x.shape())
+    tensor(x.device(), cast(slice(x)), *x.shape())
+}
+
+fn cast<A: Number, B: Number>(numbers: &[A]) -> Vec<B> {
+    let label = || format!("cast {} to {}", A::NAME, B::NAME);
+    B::numbers(spend(label, 0, || kernels::convert(A::elements(numbers))))
 }
 
 fn tensor<S: Shape, E: Unit>(

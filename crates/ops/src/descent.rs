@@ -5,6 +5,7 @@ use dfdx::prelude::*;
 use trickbag_kernels::{Momentum, SgdStep};
 
 use crate::cpu::{slice, slice_mut};
+use crate::profile::spend;
 use crate::{Error, Vector};
 
 /// A device that updates parameters. Default bodies are composed of dfdx's own operators.
@@ -92,8 +93,10 @@ impl Descent for Cpu {
         velocity: Option<&mut Vector<f32, Self>>,
         step: SgdStep,
     ) -> Result<(), Error> {
+        let (parameter, gradient) = (slice_mut(parameter), slice(&gradient));
         let velocity = velocity.map(slice_mut);
-        Ok(trickbag_kernels::sgd(slice_mut(parameter), slice(&gradient), velocity, step)?)
+        let update = || trickbag_kernels::sgd(parameter, gradient, velocity, step);
+        Ok(spend(|| "sgd".to_owned(), 0, update)?)
     }
 
     fn squared_sum(vectors: &[Vector<f32, Self>]) -> Result<f64, Error> {
