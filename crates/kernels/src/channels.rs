@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::Conv;
 use crate::direction::Direction;
-use crate::element::Stored;
+use crate::element::{Stored, weave};
 use crate::frame::{Aliasing, Layout};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::stencil::Stencil;
@@ -156,10 +156,13 @@ impl<E: Stored> Kernel for PackRows<'_, E> {
                 for channel in channel.clone() {
                     L::expect(weight, (channel + AHEAD) * channels.row_len + block.weight);
                 }
-                let row = |channel: usize| {
-                    &weight[channel * channels.row_len + block.weight..][..block.columns]
+                let row = |nth: usize| match channel.start + nth {
+                    row if row < channel.end => {
+                        &weight[row * channels.row_len + block.weight..][..block.columns]
+                    }
+                    _ => &[],
                 };
-                E::weave::<L>(&mut channel.clone().map(row), &mut panel[nth]);
+                weave::<L, E>([row(0), row(1)], &mut panel[nth]);
             }
         }
     }

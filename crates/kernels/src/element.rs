@@ -55,12 +55,8 @@ pub trait Stored: Zero + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     fn factors(numbers: &[Self]) -> &[Self::Factor];
     /// The numbers, if each one is a factor of its own.
     fn single_factors(numbers: &[Self]) -> Option<&[Self::Factor]>;
-    /// The factors down the first sixteen columns of the next [`Stored::SPAN`] rows; what is missing
-    /// is zero.
-    fn weave<'a, L: Lanes>(
-        rows: &mut impl Iterator<Item = &'a [Self]>,
-        to: &mut [Self::Factor; LANES],
-    );
+    /// The factors down the columns of the first [`Stored::SPAN`] rows.
+    fn weave<L: Lanes>(rows: [&[Self; LANES]; 2], to: &mut [Self::Factor; LANES]);
 
     /// The numbers, if they are `bf16`.
     fn as_bf16(_: &[Self]) -> Option<&[bf16]> {
@@ -140,8 +136,8 @@ impl Stored for f32 {
     }
 
     #[inline(always)]
-    fn weave<'a, L: Lanes>(rows: &mut impl Iterator<Item = &'a [Self]>, to: &mut [Self; LANES]) {
-        L::load_padded(rows.next().unwrap_or_default()).store(to);
+    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [Self; LANES]) {
+        L::load(row).store(to);
     }
 }
 
@@ -228,13 +224,8 @@ impl Stored for bf16 {
     }
 
     #[inline(always)]
-    fn weave<'a, L: Lanes>(
-        rows: &mut impl Iterator<Item = &'a [Self]>,
-        to: &mut [[Self; 2]; LANES],
-    ) {
-        let first = rows.next().unwrap_or_default();
-        let second = rows.next().unwrap_or_default();
-        pair::<L>(first, second, to);
+    fn weave<L: Lanes>([first, second]: [&[Self; LANES]; 2], to: &mut [[Self; 2]; LANES]) {
+        L::pair(first, second, to);
     }
 
     fn as_bf16(numbers: &[Self]) -> Option<&[bf16]> {
@@ -246,12 +237,23 @@ impl Stored for bf16 {
     }
 }
 
-/// The pairs down the first sixteen columns of two rows; what is missing is zero.
+/// The factors down the first sixteen columns of the first [`Stored::SPAN`] of two rows; what is missing is
+/// zero.
 #[inline(always)]
-pub(crate) fn pair<L: Lanes>(first: &[bf16], second: &[bf16], to: &mut [[bf16; 2]; LANES]) {
-    match (first.first_chunk(), second.first_chunk()) {
-        (Some(first), Some(second)) => L::pair(first, second, to),
-        _ => L::pair(&first_lanes(first), &first_lanes(second), to),
+pub(crate) fn weave<L: Lanes, E: Stored>(rows: [&[E]; 2], to: &mut [E::Factor; LANES]) {
+    let rows = [rows[0], rows[E::SPAN - 1]];
+    match rows.map(<[E]>::first_chunk) {
+        [Some(first), Some(second)] => E::weave::<L>([first, second], to),
+        _ => weave_short(rows, to),
+    }
+}
+
+/// The same, number by number. Apart, so that nothing is copied where nothing is missing.
+#[cold]
+#[inline(never)]
+fn weave_short<E: Stored>(rows: [&[E]; 2], to: &mut [E::Factor; LANES]) {
+    for (column, to) in to.iter_mut().enumerate() {
+        *to = E::factor(&rows.map(|row| row.get(column).copied().unwrap_or_default())[..E::SPAN]);
     }
 }
 
@@ -336,8 +338,8 @@ impl Stored for f16 {
     }
 
     #[inline(always)]
-    fn weave<'a, L: Lanes>(rows: &mut impl Iterator<Item = &'a [Self]>, to: &mut [Self; LANES]) {
-        *to = first_lanes(rows.next().unwrap_or_default());
+    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [Self; LANES]) {
+        *to = *row;
     }
 }
 

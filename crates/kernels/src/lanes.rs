@@ -7,7 +7,7 @@ mod avx512;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
 use half::{bf16, f16};
 
@@ -39,6 +39,17 @@ pub trait Lanes: Copy {
         // SAFETY: every processor of this architecture has the instruction, which may name any address.
         unsafe {
             _mm_prefetch::<_MM_HINT_T0>(numbers.as_ptr().wrapping_add(at).cast());
+        }
+    }
+    /// The same for what is to be read later, and only then to come nearer than the second-level cache: many
+    /// at once would keep what is needed now waiting for the first.
+    #[inline(always)]
+    #[cfg_attr(not(target_arch = "x86_64"), expect(unused_variables))]
+    fn expect_later<T>(numbers: &[T], at: usize) {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T1>(numbers.as_ptr().wrapping_add(at).cast());
         }
     }
     /// Loads fewer than sixteen numbers, and zeros for the others.

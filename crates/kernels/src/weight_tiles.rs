@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::channels::{Block, Mix};
-use crate::element::{Factor, Stored};
+use crate::element::{Factor, Stored, weave};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::plan::{Pixel, Run};
 
@@ -112,12 +112,14 @@ impl<E: Stored> WeightGradient<'_, E> {
                     }
                 }
             }
-            let pixels = &pixels[..pixels.len().min(E::SPAN)];
+            let start =
+                |nth: usize| pixels.get(nth).map_or(self.dy.len(), |pixel| pixel.destination);
+            let rows = [start(0), start(1)].map(|start| &self.dy[start..]);
             for (pair, panel) in pairs.iter().zip(self.gradients.chunks_exact_mut(pitch)) {
                 let factors = &mut panel[k * pair.len()..][..pair.len()];
                 for (block, factors) in pair.iter().zip(factors) {
-                    let row = |pixel: &Pixel| &self.dy[pixel.destination + block.destination..];
-                    E::weave::<L>(&mut pixels.iter().map(row), &mut factors.0);
+                    let rows = rows.map(|row| row.get(block.destination..).unwrap_or_default());
+                    weave::<L, E>(rows, &mut factors.0);
                 }
             }
         }
@@ -145,8 +147,15 @@ impl<E: Stored> WeightGradient<'_, E> {
                 let (source, offsets) = match E::single_factors(source_of_run) {
                     Some(source) if pairs.len() < MANY_PAIRS => (source, pixels),
                     _ => {
-                        let mut rows = pixels.iter().map(|pixel| &source_of_run[pixel.source..]);
-                        copy.iter_mut().for_each(|factors| E::weave::<L>(&mut rows, factors));
+                        let whole = pixels.chunks_exact(E::SPAN);
+                        if let ([last], Some(factors)) = (whole.remainder(), copy.last_mut()) {
+                            weave::<L, E>([&source_of_run[last.source..], &[]], factors);
+                        }
+                        for (pixels, factors) in whole.zip(&mut *copy) {
+                            let rows = [pixels[0], pixels[E::SPAN - 1]];
+                            let rows = rows.map(|pixel| &source_of_run[pixel.source..]);
+                            weave::<L, E>(rows, factors);
+                        }
                         (copy.as_flattened(), &COPIED[..factors])
                     }
                 };
@@ -157,11 +166,11 @@ impl<E: Stored> WeightGradient<'_, E> {
                 for (nth, (pair, (panel, sums))) in pairs.iter().zip(panels.zip(sums)).enumerate() {
                     for pixel in next.chunks(dy_share).nth(row / LANES).unwrap_or_default() {
                         for block in *pair {
-                            L::expect(self.dy, pixel.destination + block.destination);
+                            L::expect_later(self.dy, pixel.destination + block.destination);
                         }
                     }
                     for pixel in next.chunks(source_share).nth(nth).unwrap_or_default() {
-                        L::expect(source_of_run, pixel.source);
+                        L::expect_later(source_of_run, pixel.source);
                     }
                     let (a, b) = sums.split_at_mut(rows);
                     let a = &mut a[row..][..len];

@@ -5,7 +5,7 @@ use half::bf16;
 use super::tiles::{ROWS, Row};
 use crate::Isa;
 use crate::direction::Direction;
-use crate::element::pair as join;
+use crate::element::weave;
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::transpose::across;
@@ -83,7 +83,7 @@ impl Kernel for Pack<'_> {
                             let second =
                                 if second.is_empty() { second } else { &second[column..end] };
                             let to = &mut rows[nth * pairs + pair];
-                            join::<L>(&first[column..end], second, &mut to.0);
+                            weave::<L, _>([&first[column..end], second], &mut to.0);
                         }
                     }
                 }

@@ -17,7 +17,7 @@ use super::line::{Line, Stretch};
 use super::tiles::{DEPTH, Operands, ROWS, Row, Shape, Steps, Sums};
 use super::tiles_of;
 use crate::band::Band;
-use crate::element::{Element, pair};
+use crate::element::{Element, weave};
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::totals::add_to_rows;
@@ -356,7 +356,7 @@ impl Chunk<'_> {
                 for i in 0..ROWS {
                     let [first, second] =
                         [part(pixels[2 * i], &channels), part(pixels[2 * i + 1], &channels)];
-                    pair::<L>(first, second, &mut to[i].0);
+                    weave::<L, _>([first, second], &mut to[i].0);
                 }
             }
         }
@@ -384,7 +384,7 @@ impl Chunk<'_> {
                 for i in 0..ROWS {
                     let [first, second] =
                         [part(pixels[2 * i], &channels), part(pixels[2 * i + 1], &channels)];
-                    pair::<L>(first, second, &mut woven[i]);
+                    weave::<L, _>([first, second], &mut woven[i]);
                 }
                 let transposed = transpose::<L, _>(&woven);
                 let to = &mut to[nth * ROWS * self.pitch + done..];
