@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::Conv;
 use crate::direction::Direction;
 use crate::element::{Stored, weave};
-use crate::frame::{Aliasing, Layout};
+use crate::frame::Layout;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::stencil::Stencil;
 use crate::transpose::across;
@@ -79,8 +79,8 @@ impl Channels {
     }
 
     /// How the source's pixels are wanted.
-    pub(crate) fn layout(self, aliasing: Aliasing) -> Layout {
-        Layout { aliasing, depth: self.depth, pitch: self.pitch }
+    pub(crate) fn layout(self) -> Layout {
+        Layout { depth: self.depth, pitch: self.pitch }
     }
 
     /// Factors that the source channels of a tap make.

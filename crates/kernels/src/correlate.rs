@@ -7,7 +7,6 @@ use crate::channels::{Block, Channels, Mix, PackColumns, PackRows};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::Stored;
-use crate::frame::Aliasing;
 use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plan, Plans};
@@ -18,9 +17,6 @@ const BAND_LEN: usize = 64 * 1024;
 
 /// So many bands at least, whatever the number of threads, for these to share evenly.
 const MIN_BANDS: usize = 8;
-
-/// From so many blocks on it pays to copy sources that would alias in the cache.
-const MANY_BLOCKS: usize = 8;
 
 /// So many blocks' weights are packed at once, to read more than a cache line of each row.
 const PACKED_BLOCKS: usize = 8;
@@ -66,8 +62,7 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     let weights = Weights { rows: &panels, block: panels.len() / blocks.len() };
     let band_count = ((from.len() + to.len()) / BAND_LEN).max(MIN_BANDS);
     let bands = Band::divide(to, band_count);
-    let aliasing = if blocks.len() < MANY_BLOCKS { Aliasing::Accept } else { Aliasing::Avoid };
-    let plans = Plans::new(&bands, &stencils, from, to, channels.layout(aliasing));
+    let plans = Plans::new(&bands, &stencils, from, to, channels.layout());
     let pass = Pass { isa, write, channels, blocks, weights, source };
     let parts = band::split(&bands, to, destination);
     let parts = parts.into_par_iter().map_init(Vec::new, |copy, (band, part)| {

@@ -10,7 +10,6 @@ use crate::channels::{Block, Channels, PackRows};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::Stored;
-use crate::frame::Aliasing;
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::plan::{Plan, Plans};
@@ -74,7 +73,7 @@ pub(crate) fn forward<E: Stored>(
     let band = Band { image: 0, images: output.batch, row: 0, rows: output.height };
     let columns = SHARE_BLOCKS * LANES;
     let of_share = ImageShape { channels: columns, ..output };
-    let layout = channels.layout(Aliasing::Avoid);
+    let layout = channels.layout();
     let plans = Plans::new(&[band], &stencils, conv.input(), of_share, layout);
     let plan = plans.of(&band);
     let mut copy = Vec::new();

@@ -4,24 +4,10 @@ use std::ops::Range;
 
 use crate::ImageShape;
 use crate::band::Band;
-use crate::lanes::LANES;
-
-/// Pixels a multiple of so many numbers apart fall into the same few sets of the first-level cache,
-/// and the sixteen pixels of a tile push each other out of it.
-const ALIASED: usize = 256;
-
-/// What to do about pixels that would alias in the cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Aliasing {
-    Accept,
-    /// Copy them apart.
-    Avoid,
-}
 
 /// How the source's pixels are wanted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
-    pub(crate) aliasing: Aliasing,
     /// Every so many channels ...
     pub(crate) depth: usize,
     /// ... take up so much room, and what they do not fill is zeros.
@@ -44,11 +30,9 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn new(source: ImageShape, rows: Range<usize>, layout: Layout) -> Self {
-        let Layout { aliasing, depth, pitch } = layout;
-        let filled = source.channels / depth * pitch;
-        let apart = aliasing == Aliasing::Avoid && filled.is_multiple_of(ALIASED);
-        let in_place = pitch == depth && !apart;
-        let pixel_pitch = if apart { filled + LANES } else { filled };
+        let Layout { depth, pitch } = layout;
+        let pixel_pitch = source.channels / depth * pitch;
+        let in_place = pitch == depth;
         let image_rows = if in_place { source.height } else { rows.len() };
         let row_pitch = source.width * pixel_pitch;
         let image_pitch = image_rows * row_pitch;
@@ -79,9 +63,6 @@ impl Frame {
 
     fn copy_pixel<E: Copy>(&self, pixel: &[E], copy: &mut [E]) {
         let Layout { depth, pitch, .. } = self.layout;
-        if depth == pitch {
-            return copy[..pixel.len()].copy_from_slice(pixel);
-        }
         for (from, to) in pixel.chunks_exact(depth).zip(copy.chunks_exact_mut(pitch)) {
             // Too few for a call of `memcpy` to pay.
             to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);

@@ -6,7 +6,6 @@ use crate::band::Band;
 use crate::channels::{Block, Channels};
 use crate::direction::Direction;
 use crate::element::Element;
-use crate::frame::Aliasing;
 use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plans, cut};
@@ -53,7 +52,7 @@ pub(crate) fn weight_gradient<E: Element>(conv: &Conv, x: &[E], dy: &[E], dweigh
     let stencils = conv.stencils(Direction::Forward);
     let band_count = (SUMS_LEN / dweight.len()).clamp(1, TASKS);
     let bands = Band::divide(output, band_count);
-    let layout = channels.layout(Aliasing::Accept);
+    let layout = channels.layout();
     let plans = Plans::new(&bands, &stencils, input, output, layout);
     let blocks = channels.blocks();
     let parts = parts(TASKS / band_count, dweight.len() / output.channels, blocks.len());
