@@ -35,17 +35,25 @@ pub(crate) fn in_parts<T: Zero + Send>(
     let lengths: Vec<_> = lengths.into_iter().collect();
     let len = lengths.iter().sum();
     let mut values = Vec::with_capacity(len);
-    let mut rest = &mut values.spare_capacity_mut()[..len];
-    let mut parts = Vec::with_capacity(lengths.len());
-    for len in lengths {
-        let (part, tail) = rest.split_at_mut(len);
-        rest = tail;
-        parts.push(part);
-    }
+    let parts = split(&mut values.spare_capacity_mut()[..len], lengths);
     parts.into_par_iter().enumerate().for_each(|(i, part)| write(i, initialised(part)));
     // SAFETY: the parts are the first `len` values, and each was initialised before it was written.
     unsafe { values.set_len(len) };
     values
+}
+
+/// The parts of these lengths, which follow each other.
+pub(crate) fn split<T>(
+    values: &mut [T],
+    lengths: impl IntoIterator<Item = usize>,
+) -> Vec<&mut [T]> {
+    let mut rest = values;
+    let next = |len| {
+        let (part, tail) = std::mem::take(&mut rest).split_at_mut(len);
+        rest = tail;
+        part
+    };
+    lengths.into_iter().map(next).collect()
 }
 
 /// The lengths of the parts into which `len` divides if each has this length, and the last what is left.

@@ -1,25 +1,19 @@
 //! A band of tiles: transformed, multiplied, and transformed back.
 
-use std::ops::Range;
-
 use crate::Write;
 use crate::band::Band;
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Patch, Tile};
 use crate::winograd::points::Points;
-use crate::winograd::product::{Correlation, Product, TILE_ROWS, WeightProduct};
-use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows, TAPS};
+use crate::winograd::product::{Correlation, Product, TILE_ROWS};
+use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows};
 
-/// Room for a chunk of tiles, and for the sums over all of them.
+/// Room for a chunk of tiles: for each block of channels and each tile.
 #[derive(Default)]
 pub(crate) struct Scratch {
-    /// For each tile and each block of source channels.
     source: Points,
-    /// For each tile and each block of destination channels.
     destination: Points,
-    /// For each block of destination channels and each source channel.
-    weight: Points,
 }
 
 /// For all pixels of a band and all destination channels: the correlation of source and weight.
@@ -44,32 +38,32 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
         let blocks = self.geometry.destination.channels / LANES;
         for tiles in self.geometry.tiles(&self.band).chunks(self.geometry.chunk()) {
             let rows = tiles.len().next_multiple_of(TILE_ROWS);
-            let Scratch { source, destination, .. } = &mut *self.scratch;
-            source.resize(rows * source_blocks);
-            destination.resize(rows * blocks);
+            let Scratch { source, destination } = &mut *self.scratch;
+            source.resize(source_blocks * rows);
+            destination.resize(blocks * rows);
             let seen = tiles.iter().map(|tile| self.geometry.seen(*tile));
-            load::<L, E, transform::Source, IN>(seen, &(0..source_blocks), self.source, source);
+            load::<L, E, transform::Source, IN>(seen, source_blocks, rows, self.source, source);
             for point in 0..POINTS {
                 let (source, to) = (source.of(point), destination.of_mut(point));
                 let panels = self.panels;
-                Correlation { point, source, source_blocks, panels, to, blocks }
+                Correlation { point, tiles: rows, source, source_blocks, panels, to }
                     .run::<L>(rows, blocks);
             }
-            self.store::<L>(tiles);
+            self.store::<L>(tiles, rows);
         }
     }
 }
 
 impl<E: Stored> Correlate<'_, E> {
     #[inline(always)]
-    fn store<L: Lanes>(&mut self, tiles: &[Tile]) {
+    fn store<L: Lanes>(&mut self, tiles: &[Tile], rows: usize) {
         let start = self.band.first(self.geometry.destination);
         let blocks = self.geometry.destination.channels / LANES;
         let (to, _) = self.destination.as_chunks_mut::<LANES>();
         for (nth, tile) in tiles.iter().enumerate() {
             let patch = self.geometry.covered(*tile).after(start);
             for block in 0..blocks {
-                let products = self.scratch.destination.thing(nth * blocks + block);
+                let products = self.scratch.destination.thing(block * rows + nth);
                 let mut covered = Covered { patch: &patch, block, write: self.write, pixels: to };
                 transform::Result::apply_both::<L>(&products, &mut covered);
             }
@@ -77,74 +71,19 @@ impl<E: Stored> Correlate<'_, E> {
     }
 }
 
-/// For the pixels of a band and some blocks: the gradient of the weight.
-pub(crate) struct WeightGradient<'a, E> {
-    pub(crate) geometry: &'a Geometry,
-    pub(crate) band: Band,
-    pub(crate) first_block: usize,
-    pub(crate) x: &'a [E],
-    pub(crate) dy: &'a [E],
-    /// For each block and each tap: one for each source channel.
-    pub(crate) sums: &'a mut [[f32; LANES]],
-    pub(crate) scratch: &'a mut Scratch,
-}
-
-impl<E: Stored> Kernel for WeightGradient<'_, E> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes>(mut self) {
-        let channels = self.geometry.source.channels;
-        let source_blocks = channels / LANES;
-        let blocks = self.sums.len() / (TAPS * channels);
-        let Scratch { source, destination: gradient, weight } = &mut *self.scratch;
-        weight.clear();
-        weight.resize(blocks * channels);
-        for tiles in self.geometry.tiles(&self.band).chunks(self.geometry.chunk()) {
-            source.resize(tiles.len() * source_blocks);
-            gradient.resize(tiles.len() * blocks);
-            let seen = tiles.iter().map(|tile| self.geometry.seen(*tile));
-            load::<L, E, transform::Source, IN>(seen, &(0..source_blocks), self.x, source);
-            let covered = tiles.iter().map(|tile| self.geometry.covered(*tile));
-            let of_blocks = self.first_block..self.first_block + blocks;
-            load::<L, E, transform::ResultGradient, OUT>(covered, &of_blocks, self.dy, gradient);
-            for point in 0..POINTS {
-                let (source, gradient) = (source.of(point), gradient.of(point));
-                let to = weight.of_mut(point);
-                WeightProduct { source, source_blocks, gradient, blocks, to }
-                    .run::<L>(channels, blocks);
-            }
-        }
-        self.store::<L>();
-    }
-}
-
-impl<E: Stored> WeightGradient<'_, E> {
-    #[inline(always)]
-    fn store<L: Lanes>(&mut self) {
-        let channels = self.geometry.source.channels;
-        for (block, to) in self.sums.chunks_exact_mut(TAPS * channels).enumerate() {
-            for channel in 0..channels {
-                let sums = self.scratch.weight.thing(block * channels + channel);
-                let mut taps = Taps { channel, channels, of_taps: &mut *to };
-                transform::WeightGradient::apply_both::<L>(&sums, &mut taps);
-            }
-        }
-    }
-}
-
-/// Transforms these blocks of each patch.
+/// Transforms the patches of so many tiles: for each block of channels and each tile.
 #[inline(always)]
-fn load<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
+pub(crate) fn load<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
     patches: impl Iterator<Item = Patch<SIZE>>,
-    blocks: &Range<usize>,
+    blocks: usize,
+    tiles: usize,
     pixels: &[E],
     to: &mut Points,
 ) {
     let (pixels, _) = pixels.as_chunks();
     for (nth, patch) in patches.enumerate() {
-        for (place, block) in blocks.clone().enumerate() {
-            let mut points = to.thing_mut(nth * blocks.len() + place);
+        for block in 0..blocks {
+            let mut points = to.thing_mut(block * tiles + nth);
             T::apply_both::<L>(&Seen { patch: &patch, block, pixels }, &mut points);
         }
     }
@@ -188,22 +127,6 @@ impl<E: Stored> Columns<OUT> for Covered<'_, E> {
             if let Some(pixel) = self.pixels.get_mut(pixel) {
                 self.write.store(number, pixel);
             }
-        }
-    }
-}
-
-/// The taps of one source channel.
-struct Taps<'a> {
-    channel: usize,
-    channels: usize,
-    of_taps: &'a mut [[f32; LANES]],
-}
-
-impl Columns<3> for Taps<'_> {
-    #[inline(always)]
-    fn set<L: Lanes>(&mut self, column: usize, numbers: [L; 3]) {
-        for (row, number) in numbers.into_iter().enumerate() {
-            number.store(&mut self.of_taps[(row * 3 + column) * self.channels + self.channel]);
         }
     }
 }

@@ -17,11 +17,6 @@ impl Points {
         self.numbers.resize(POINTS * self.pitch(), [0.0; LANES]);
     }
 
-    /// Lets go of everything, so that what there is room for next is zeros.
-    pub(crate) fn clear(&mut self) {
-        self.numbers.clear();
-    }
-
     /// From one point to the next: one more than there are things, since points that were a power of two
     /// apart would share one set of the first-level cache.
     fn pitch(&self) -> usize {
@@ -43,8 +38,7 @@ impl Points {
     /// All points of one thing.
     #[inline(always)]
     pub(crate) fn thing(&self, thing: usize) -> OfThing<&[[f32; LANES]]> {
-        let pitch = self.pitch();
-        OfThing { points: &self.numbers[thing..][..(POINTS - 1) * pitch + 1], pitch }
+        OfThing::new(&self.numbers[thing..], self.pitch())
     }
 
     #[inline(always)]
@@ -58,6 +52,14 @@ impl Points {
 pub(crate) struct OfThing<T> {
     points: T,
     pitch: usize,
+}
+
+impl<'a> OfThing<&'a [[f32; LANES]]> {
+    /// Those of the first thing.
+    #[inline(always)]
+    pub(crate) fn new(numbers: &'a [[f32; LANES]], pitch: usize) -> Self {
+        Self { points: &numbers[..(POINTS - 1) * pitch + 1], pitch }
+    }
 }
 
 impl Rows<IN> for OfThing<&[[f32; LANES]]> {

@@ -49,14 +49,14 @@ pub(crate) trait Product: Sized {
 /// For each tile: its channels times the weights.
 pub(crate) struct Correlation<'a> {
     pub(crate) point: usize,
-    /// For each tile and each block of source channels.
+    pub(crate) tiles: usize,
+    /// For each block of source channels and each tile.
     pub(crate) source: &'a [[f32; LANES]],
     pub(crate) source_blocks: usize,
     /// For each block of destination channels and each point: one for each source channel.
     pub(crate) panels: &'a [[f32; LANES]],
-    /// For each tile and each block of destination channels.
+    /// For each block of destination channels and each tile.
     pub(crate) to: &'a mut [[f32; LANES]],
-    pub(crate) blocks: usize,
 }
 
 impl Product for Correlation<'_> {
@@ -71,7 +71,7 @@ impl Product for Correlation<'_> {
         for k in 0..self.source_blocks {
             let mut rows = [&[0.0; LANES]; ROWS];
             for i in 0..ROWS {
-                rows[i] = &self.source[(row + i) * self.source_blocks + k];
+                rows[i] = &self.source[k * self.tiles + row + i];
             }
             for lane in 0..LANES {
                 let mut weights = [L::splat(0.0); BLOCKS];
@@ -88,20 +88,25 @@ impl Product for Correlation<'_> {
         }
         for j in 0..BLOCKS {
             for i in 0..ROWS {
-                sums[j][i].store(&mut self.to[(row + i) * self.blocks + block + j]);
+                sums[j][i].store(&mut self.to[(block + j) * self.tiles + row + i]);
             }
         }
     }
 }
 
+/// Some tiles of the source and of the gradient.
+pub(crate) struct Operands<'a> {
+    pub(crate) tiles: usize,
+    /// For each block of source channels and each tile.
+    pub(crate) source: &'a [[f32; LANES]],
+    /// For each block of destination channels and each tile.
+    pub(crate) gradient: &'a [[f32; LANES]],
+}
+
 /// For each source channel: adds the sum over all tiles of it times the gradient.
 pub(crate) struct WeightProduct<'a> {
-    /// For each tile and each block of source channels.
-    pub(crate) source: &'a [[f32; LANES]],
-    pub(crate) source_blocks: usize,
-    /// For each tile and each block of destination channels.
-    pub(crate) gradient: &'a [[f32; LANES]],
-    pub(crate) blocks: usize,
+    pub(crate) operands: &'a [Operands<'a>],
+    pub(crate) channels: usize,
     /// For each block of destination channels and each source channel.
     pub(crate) to: &'a mut [[f32; LANES]],
 }
@@ -109,30 +114,35 @@ pub(crate) struct WeightProduct<'a> {
 impl Product for WeightProduct<'_> {
     #[inline(always)]
     fn tile<L: Lanes, const ROWS: usize, const BLOCKS: usize>(&mut self, row: usize, block: usize) {
-        let channels = self.source_blocks * LANES;
         let mut sums = [[L::splat(0.0); ROWS]; BLOCKS];
         for j in 0..BLOCKS {
             for i in 0..ROWS {
-                sums[j][i] = L::load(&self.to[(block + j) * channels + row + i]);
+                sums[j][i] = L::load(&self.to[(block + j) * self.channels + row + i]);
             }
         }
-        let source = self.source.iter().skip(row / LANES).step_by(self.source_blocks);
-        for (source, gradient) in source.zip(self.gradient.chunks_exact(self.blocks)) {
-            let mut dy = [L::splat(0.0); BLOCKS];
+        for &Operands { tiles, source, gradient } in self.operands {
+            let source = &source[row / LANES * tiles..][..tiles];
+            let mut gradients = [source; BLOCKS];
             for j in 0..BLOCKS {
-                dy[j] = L::load(&gradient[block + j]);
+                gradients[j] = &gradient[(block + j) * tiles..][..tiles];
             }
-            let source = &source[row % LANES..][..ROWS];
-            for i in 0..ROWS {
-                let x = L::splat(source[i]);
+            for tile in 0..tiles {
+                let mut dy = [L::splat(0.0); BLOCKS];
                 for j in 0..BLOCKS {
-                    sums[j][i] = x.mul_add(dy[j], sums[j][i]);
+                    dy[j] = L::load(&gradients[j][tile]);
+                }
+                let source = &source[tile][row % LANES..][..ROWS];
+                for i in 0..ROWS {
+                    let x = L::splat(source[i]);
+                    for j in 0..BLOCKS {
+                        sums[j][i] = x.mul_add(dy[j], sums[j][i]);
+                    }
                 }
             }
         }
         for j in 0..BLOCKS {
             for i in 0..ROWS {
-                sums[j][i].store(&mut self.to[(block + j) * channels + row + i]);
+                sums[j][i].store(&mut self.to[(block + j) * self.channels + row + i]);
             }
         }
     }

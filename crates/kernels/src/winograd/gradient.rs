@@ -1,0 +1,241 @@
+//! The gradient of the weight. Round by round, source and gradient of some tiles are transformed, and their
+//! products summed up for each point; at the end the sums are transformed back.
+
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use crate::element::{Element, Stored};
+use crate::fresh::{in_parts, split};
+use crate::lanes::{Kernel, LANES, Lanes};
+use crate::winograd::geometry::{Geometry, Tile};
+use crate::winograd::passes::load;
+use crate::winograd::points::{OfThing, Points};
+use crate::winograd::product::{Operands, Product, WeightProduct};
+use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS};
+use crate::{Isa, Write};
+
+/// Transformed numbers of a round: they stay in the third-level cache.
+const ROUND_LEN: usize = 2 * 1024 * 1024;
+
+/// Into how many chunks a round is divided, whatever the number of threads, ...
+const CHUNKS: usize = 16;
+
+/// ... if each then has so many tiles at least, and at most.
+const MIN_CHUNK: usize = 8;
+const MAX_CHUNK: usize = 64;
+
+/// So many tiles' numbers of a point stay in the first-level cache while all channels pass over them.
+const TILES_AT_ONCE: usize = 128;
+
+/// How many source channels ahead sums are asked for.
+const AHEAD: usize = 4;
+
+/// Blocks of columns for which one task computes the products of a point, if there are so many.
+const TASK_BLOCKS: usize = 4;
+
+/// Some tiles, transformed: for each block of channels and each tile.
+#[derive(Default)]
+struct Chunk {
+    source: Points,
+    gradient: Points,
+}
+
+thread_local! {
+    /// Some megabytes, which the next gradient needs again.
+    static ROOM: RefCell<Vec<Chunk>> = RefCell::default();
+}
+
+/// Adds the gradient of the weight to `dweight`.
+pub(crate) fn weight_gradient<E: Element>(
+    geometry: &Geometry,
+    x: &[E],
+    dy: &[E],
+    dweight: &mut [E],
+) {
+    let isa = Isa::current();
+    let (depth, columns) = (geometry.source.channels, geometry.destination.channels);
+    let blocks = columns / LANES;
+    let tiles: Vec<_> = geometry.bands().iter().flat_map(|band| geometry.tiles(band)).collect();
+    let round = (ROUND_LEN / (POINTS * (depth + columns))).max(MIN_CHUNK);
+    let chunk = (round.min(tiles.len()) / CHUNKS).clamp(MIN_CHUNK, MAX_CHUNK);
+
+    // What each task sums up: for a point and some blocks, one for each source channel.
+    let first_blocks = || (0..blocks).step_by(TASK_BLOCKS);
+    let tasks: Vec<_> =
+        (0..POINTS).flat_map(|point| first_blocks().map(move |block| (point, block))).collect();
+    let lengths = tasks.iter().map(|(_, block)| TASK_BLOCKS.min(blocks - block) * depth);
+    let mut sums = Vec::new();
+    let mut room = ROOM.take();
+    for tiles in tiles.chunks(round) {
+        let parts = tiles.chunks(chunk);
+        room.resize_with(parts.len().max(room.len()), Chunk::default);
+        let chunks = &mut room[..parts.len()];
+        transform_all(isa, geometry, [x, dy], parts.zip(&mut *chunks));
+        let add = |task: usize, sums: &mut [_]| {
+            let (point, first_block) = tasks[task];
+            isa.run(Sum { chunks, point, first_block, depth, sums });
+        };
+        if sums.is_empty() {
+            sums = in_parts(lengths.clone(), add);
+        } else {
+            let parts = split(&mut sums, lengths.clone());
+            parts.into_par_iter().enumerate().for_each(|(task, sums)| add(task, sums));
+        }
+    }
+    ROOM.set(room);
+    add_taps(isa, [depth, columns], &sums, dweight);
+}
+
+/// Transforms the tiles of each chunk, of the source and of the gradient.
+fn transform_all<'a, E: Stored>(
+    isa: Isa,
+    geometry: &Geometry,
+    [x, dy]: [&[E]; 2],
+    chunks: impl Iterator<Item = (&'a [Tile], &'a mut Chunk)>,
+) {
+    let tasks = chunks.flat_map(|(tiles, Chunk { source, gradient })| {
+        [
+            Transform { geometry, side: Side::Source, tiles, pixels: x, to: source },
+            Transform { geometry, side: Side::Gradient, tiles, pixels: dy, to: gradient },
+        ]
+    });
+    tasks.collect::<Vec<_>>().into_par_iter().for_each(|task| isa.run(task));
+}
+
+enum Side {
+    Source,
+    Gradient,
+}
+
+/// Transforms one side of some tiles.
+struct Transform<'a, E> {
+    geometry: &'a Geometry,
+    side: Side,
+    tiles: &'a [Tile],
+    pixels: &'a [E],
+    to: &'a mut Points,
+}
+
+impl<E: Stored> Kernel for Transform<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { geometry, side, tiles, pixels, to } = self;
+        match side {
+            Side::Source => {
+                let blocks = geometry.source.channels / LANES;
+                to.resize(blocks * tiles.len());
+                let seen = tiles.iter().map(|tile| geometry.seen(*tile));
+                load::<L, E, transform::Source, IN>(seen, blocks, tiles.len(), pixels, to);
+            }
+            Side::Gradient => {
+                let blocks = geometry.destination.channels / LANES;
+                to.resize(blocks * tiles.len());
+                let covered = tiles.iter().map(|tile| geometry.covered(*tile));
+                load::<L, E, transform::ResultGradient, OUT>(
+                    covered,
+                    blocks,
+                    tiles.len(),
+                    pixels,
+                    to,
+                );
+            }
+        }
+    }
+}
+
+/// Adds the products of a point, summed over all tiles.
+struct Sum<'a> {
+    chunks: &'a [Chunk],
+    point: usize,
+    first_block: usize,
+    depth: usize,
+    /// For each block and each source channel.
+    sums: &'a mut [[f32; LANES]],
+}
+
+impl Kernel for Sum<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { chunks, point, first_block, depth, sums } = self;
+        let blocks = sums.len() / depth;
+        let operands = chunks.iter().map(|Chunk { source, gradient }| {
+            let source = source.of(point);
+            let tiles = source.len() * LANES / depth;
+            Operands { tiles, source, gradient: &gradient.of(point)[first_block * tiles..] }
+        });
+        let operands: Vec<_> = operands.collect();
+        let at_once = (TILES_AT_ONCE / operands[0].tiles).max(1);
+        for operands in operands.chunks(at_once) {
+            let to = &mut *sums;
+            WeightProduct { operands, channels: depth, to }.run::<L>(depth, blocks);
+        }
+    }
+}
+
+/// Adds the sums, transformed back, to the gradient of the weight.
+fn add_taps<E: Element>(
+    isa: Isa,
+    [depth, columns]: [usize; 2],
+    sums: &[[f32; LANES]],
+    dweight: &mut [E],
+) {
+    // Of each tap the rows of the same channels.
+    let taps = dweight.chunks_exact_mut(depth * columns);
+    let mut taps: Vec<_> = taps.map(|tap| tap.chunks_exact_mut(LANES * columns)).collect();
+    let mut next = || taps.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>();
+    let tasks: Vec<_> = (0..depth / LANES).map(|_| next()).collect();
+    tasks.into_par_iter().enumerate().for_each(|(nth, taps)| {
+        isa.run(AddTaps { first: nth * LANES, depth, columns, sums, taps });
+    });
+}
+
+/// Does so for sixteen source channels.
+struct AddTaps<'a, E> {
+    first: usize,
+    depth: usize,
+    columns: usize,
+    sums: &'a [[f32; LANES]],
+    taps: Vec<&'a mut [E]>,
+}
+
+impl<E: Stored> Kernel for AddTaps<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(mut self) {
+        let pitch = self.sums.len() / POINTS;
+        for first_column in (0..self.columns).step_by(LANES) {
+            let sums = &self.sums[first_column / LANES * self.depth + self.first..];
+            for channel in 0..LANES {
+                for point in 0..POINTS {
+                    L::expect(sums, point * pitch + channel + AHEAD);
+                }
+                let sums = OfThing::new(&sums[channel..], pitch);
+                let start = channel * self.columns + first_column;
+                let mut taps = OfTaps { start, taps: &mut self.taps };
+                transform::WeightGradient::apply_both::<L>(&sums, &mut taps);
+            }
+        }
+    }
+}
+
+/// A vector of each tap.
+struct OfTaps<'a, 'b, E> {
+    start: usize,
+    taps: &'a mut [&'b mut [E]],
+}
+
+impl<E: Stored> Columns<3> for OfTaps<'_, '_, E> {
+    #[inline(always)]
+    fn set<L: Lanes>(&mut self, column: usize, numbers: [L; 3]) {
+        for (row, number) in numbers.into_iter().enumerate() {
+            let to = &mut self.taps[row * 3 + column][self.start..][..LANES];
+            Write::Add.store(number, to);
+        }
+    }
+}
