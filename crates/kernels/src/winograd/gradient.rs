@@ -16,7 +16,7 @@ use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS};
 use crate::{Isa, Write};
 
 /// Transformed numbers of a round: they stay in the third-level cache.
-const ROUND_LEN: usize = 2 * 1024 * 1024;
+const ROUND_LEN: usize = 1024 * 1024;
 
 /// Into how many chunks a round is divided, whatever the number of threads, ...
 const CHUNKS: usize = 16;
