@@ -204,7 +204,7 @@ impl Conv {
     ) -> Result<(), Error> {
         self.check("Conv::backward_weight", [("x", x), ("dweight", dweight), ("dy", dy)])?;
         if amx::weight_gradient(self, x, dy, dweight).is_none() {
-            match Geometry::new::<E>(Isa::current(), self, Direction::Forward) {
+            match Geometry::of_gradient::<E>(Isa::current(), self) {
                 Some(geometry) => winograd::weight_gradient(&geometry, x, dy, dweight),
                 None => weight_gradient(self, x, dy, dweight),
             }

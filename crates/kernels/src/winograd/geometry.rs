@@ -20,10 +20,21 @@ const MAX_CHUNK: usize = 256;
 /// Bands, whatever the number of threads, for these to share evenly; fewer if they would not fill chunks.
 const MIN_BANDS: usize = 16;
 
-/// What it costs to transform a tile, and to transform and load the weights, both in products: fitted to
-/// measurements of both algorithms on Zen 4.
-const TRANSFORM_COST: f64 = 500.0;
-const WEIGHT_COST: f64 = 96.0;
+/// What something costs, in products of this algorithm: fitted to measurements of both.
+struct Costs {
+    /// To transform a tile.
+    transform: f64,
+    /// To transform and load the weights, or the sums of their gradient.
+    weight: f64,
+    /// A product for a tap.
+    direct: f64,
+}
+
+/// Those of the output and of the input's gradient, on Zen 4.
+const CORRELATION: Costs = Costs { transform: 500.0, weight: 96.0, direct: 1.0 };
+
+/// Those of the weight's gradient, on Zen 5.
+const GRADIENT: Costs = Costs { transform: 500.0, weight: 110.0, direct: 4.0 / 3.0 };
 
 /// More vectors than memory holds, and few enough to be added to each other.
 const OUTSIDE: usize = usize::MAX / 4;
@@ -46,8 +57,20 @@ pub(crate) struct Tile {
 }
 
 impl Geometry {
-    /// The tiles of a convolution of 3x3 with stride 1, whose channels fill whole vectors.
+    /// The tiles of the output (forward) or of the input's gradient (backward), if they pay.
     pub(crate) fn new<E: Stored>(isa: Isa, conv: &Conv, direction: Direction) -> Option<Self> {
+        Self::tiles_of(conv, direction)
+            .filter(|geometry| geometry.pays::<E>(isa, conv, &CORRELATION))
+    }
+
+    /// The tiles of the output for the gradient of the weight, if they pay.
+    pub(crate) fn of_gradient<E: Stored>(isa: Isa, conv: &Conv) -> Option<Self> {
+        Self::tiles_of(conv, Direction::Forward)
+            .filter(|geometry| geometry.pays::<E>(isa, conv, &GRADIENT))
+    }
+
+    /// The tiles of a convolution of 3x3 with stride 1, whose channels fill whole vectors.
+    fn tiles_of(conv: &Conv, direction: Direction) -> Option<Self> {
         let window = conv.window();
         let (input, output) = (conv.input(), conv.output());
         let vectors = |shape: ImageShape| shape.channels.is_multiple_of(LANES);
@@ -60,22 +83,21 @@ impl Geometry {
             Direction::Forward => (input, output, window.padding),
             Direction::Backward => (output, input, window.padding.map(|padding| 2 - padding)),
         };
-        let geometry = Self { source, destination, padding };
-        geometry.pays::<E>(isa, conv).then_some(geometry)
+        Some(Self { source, destination, padding })
     }
 
     /// Whether minimal filtering takes less time than a product for each tap.
-    fn pays<E: Stored>(&self, isa: Isa, conv: &Conv) -> bool {
+    fn pays<E: Stored>(&self, isa: Isa, conv: &Conv, costs: &Costs) -> bool {
         if isa >= Isa::Amx && E::SPAN > 1 {
             // It would be in `f32`, where AMX has nothing to offer.
             return false;
         }
         let tiles = self.tile_count() as f64;
         let (depth, columns) = (self.source.channels as f64, self.destination.channels as f64);
-        let transforms = TRANSFORM_COST * tiles * (1.0 / depth + 1.0 / columns);
+        let transforms = costs.transform * tiles * (1.0 / depth + 1.0 / columns);
         let at_once = if isa >= Isa::Avx512Bf16 { E::SPAN } else { 1 };
-        let direct = (TAPS * conv.output().pixels()) as f64 / at_once as f64;
-        POINTS as f64 * (tiles + WEIGHT_COST) + transforms < direct
+        let direct = costs.direct * (TAPS * conv.output().pixels()) as f64 / at_once as f64;
+        POINTS as f64 * (tiles + costs.weight) + transforms < direct
     }
 
     /// Tiles that are transformed at one time.

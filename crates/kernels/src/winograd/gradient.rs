@@ -64,7 +64,11 @@ pub(crate) fn weight_gradient<E: Element>(
     let first_blocks = || (0..blocks).step_by(TASK_BLOCKS);
     let tasks: Vec<_> =
         (0..POINTS).flat_map(|point| first_blocks().map(move |block| (point, block))).collect();
-    let lengths = tasks.iter().map(|(_, block)| TASK_BLOCKS.min(blocks - block) * depth);
+    let lengths = tasks.iter().map(|(_, block)| match blocks - block {
+        // One more, since points that were a power of two apart would share few sets of the caches.
+        last @ ..=TASK_BLOCKS => last * depth + 1,
+        _ => TASK_BLOCKS * depth,
+    });
     let mut sums = Vec::new();
     let mut room = ROOM.take();
     for tiles in tiles.chunks(round) {

@@ -14,7 +14,10 @@ impl Points {
     /// Makes room for so many things. What was in it is there no more, in no order.
     pub(crate) fn resize(&mut self, len: usize) {
         self.len = len;
-        self.numbers.resize(POINTS * self.pitch(), [0.0; LANES]);
+        let numbers = POINTS * self.pitch();
+        if self.numbers.len() < numbers {
+            self.numbers.resize(numbers, [0.0; LANES]);
+        }
     }
 
     /// From one point to the next: one more than there are things, since points that were a power of two
