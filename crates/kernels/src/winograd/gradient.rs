@@ -2,6 +2,7 @@
 //! products summed up for each point; at the end the sums are transformed back.
 
 use std::cell::RefCell;
+use std::iter::repeat_n;
 
 use rayon::prelude::*;
 
@@ -10,10 +11,16 @@ use crate::fresh::{in_parts, split};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Tile};
 use crate::winograd::passes::load;
-use crate::winograd::points::{OfThing, Points};
+use crate::winograd::points::Points;
 use crate::winograd::product::{Operands, Product, WeightProduct};
-use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS};
+use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows};
 use crate::{Isa, Write};
+
+/// Up to so many weights of a tap each task sums up for itself.
+const FEW_WEIGHTS: usize = 64 * 64;
+
+/// Into how many tasks that is divided, whatever the number of threads.
+const TASKS: usize = 16;
 
 /// Transformed numbers of a round: they stay in the third-level cache.
 const ROUND_LEN: usize = 1024 * 1024;
@@ -44,6 +51,8 @@ struct Chunk {
 thread_local! {
     /// Some megabytes, which the next gradient needs again.
     static ROOM: RefCell<Vec<Chunk>> = RefCell::default();
+    /// What a task needs that sums up for itself.
+    static SCRATCH: RefCell<Chunk> = RefCell::default();
 }
 
 /// Adds the gradient of the weight to `dweight`.
@@ -54,19 +63,68 @@ pub(crate) fn weight_gradient<E: Element>(
     dweight: &mut [E],
 ) {
     let isa = Isa::current();
-    let (depth, columns) = (geometry.source.channels, geometry.destination.channels);
-    let blocks = columns / LANES;
+    let dimensions @ [depth, columns] = [geometry.source.channels, geometry.destination.channels];
     let tiles: Vec<_> = geometry.bands().iter().flat_map(|band| geometry.tiles(band)).collect();
-    let round = (ROUND_LEN / (POINTS * (depth + columns))).max(MIN_CHUNK);
-    let chunk = (round.min(tiles.len()) / CHUNKS).clamp(MIN_CHUNK, MAX_CHUNK);
+    let sums = match depth * columns <= FEW_WEIGHTS {
+        true => sum_apart(isa, geometry, [x, dy], &tiles),
+        false => sum_together(isa, geometry, [x, dy], &tiles),
+    };
+    add_taps(isa, dimensions, &sums, dweight);
+}
 
+/// For each task, each point, each block and each source channel: the sum over a share of the tiles.
+///
+/// What a task transforms is for itself, so that nothing moves from core to core but the sums.
+fn sum_apart<E: Stored>(
+    isa: Isa,
+    geometry: &Geometry,
+    [x, dy]: [&[E]; 2],
+    tiles: &[Tile],
+) -> Vec<[f32; LANES]> {
+    let tasks: Vec<_> = tiles.chunks(tiles.len().div_ceil(TASKS)).collect();
+    let sums_len = POINTS * point_len(geometry);
+    in_parts(repeat_n(sums_len, tasks.len()), |task, sums| {
+        SCRATCH.with_borrow_mut(|chunk| {
+            for tiles in tasks[task].chunks(geometry.chunk()) {
+                let Chunk { source, gradient } = &mut *chunk;
+                isa.run(Transform { geometry, side: Side::Source, tiles, pixels: x, to: source });
+                isa.run(Transform {
+                    geometry,
+                    side: Side::Gradient,
+                    tiles,
+                    pixels: dy,
+                    to: gradient,
+                });
+                let depth = geometry.source.channels;
+                for (point, sums) in sums.chunks_exact_mut(sums_len / POINTS).enumerate() {
+                    let chunks = std::slice::from_ref(&*chunk);
+                    isa.run(Sum { chunks, point, first_block: 0, depth, sums });
+                }
+            }
+        });
+    })
+}
+
+/// For each point, each block and each source channel: the sum over all tiles.
+///
+/// All threads transform some tiles, and then sum some points of all of them: sums for so many weights would
+/// outweigh the tiles if each thread had its own.
+fn sum_together<E: Stored>(
+    isa: Isa,
+    geometry: &Geometry,
+    pixels: [&[E]; 2],
+    tiles: &[Tile],
+) -> Vec<[f32; LANES]> {
+    let depth = geometry.source.channels;
+    let blocks = geometry.destination.channels / LANES;
+    let round = (ROUND_LEN / (POINTS * (depth + geometry.destination.channels))).max(MIN_CHUNK);
+    let chunk = (round.min(tiles.len()) / CHUNKS).clamp(MIN_CHUNK, MAX_CHUNK);
     // What each task sums up: for a point and some blocks, one for each source channel.
     let first_blocks = || (0..blocks).step_by(TASK_BLOCKS);
     let tasks: Vec<_> =
         (0..POINTS).flat_map(|point| first_blocks().map(move |block| (point, block))).collect();
     let lengths = tasks.iter().map(|(_, block)| match blocks - block {
-        // One more, since points that were a power of two apart would share few sets of the caches.
-        last @ ..=TASK_BLOCKS => last * depth + 1,
+        ..=TASK_BLOCKS => point_len(geometry) - block * depth,
         _ => TASK_BLOCKS * depth,
     });
     let mut sums = Vec::new();
@@ -75,7 +133,7 @@ pub(crate) fn weight_gradient<E: Element>(
         let parts = tiles.chunks(chunk);
         room.resize_with(parts.len().max(room.len()), Chunk::default);
         let chunks = &mut room[..parts.len()];
-        transform_all(isa, geometry, [x, dy], parts.zip(&mut *chunks));
+        transform_all(isa, geometry, pixels, parts.zip(&mut *chunks));
         let add = |task: usize, sums: &mut [_]| {
             let (point, first_block) = tasks[task];
             isa.run(Sum { chunks, point, first_block, depth, sums });
@@ -88,7 +146,13 @@ pub(crate) fn weight_gradient<E: Element>(
         }
     }
     ROOM.set(room);
-    add_taps(isa, [depth, columns], &sums, dweight);
+    sums
+}
+
+/// Sums of a point, and one more, since points that were a power of two apart would share few sets of the
+/// caches.
+fn point_len(geometry: &Geometry) -> usize {
+    geometry.source.channels * geometry.destination.channels / LANES + 1
 }
 
 /// Transforms the tiles of each chunk, of the source and of the gradient.
@@ -181,7 +245,7 @@ impl Kernel for Sum<'_> {
     }
 }
 
-/// Adds the sums, transformed back, to the gradient of the weight.
+/// Adds the sums of all tasks, transformed back, to the gradient of the weight.
 fn add_taps<E: Element>(
     isa: Isa,
     [depth, columns]: [usize; 2],
@@ -212,19 +276,39 @@ impl<E: Stored> Kernel for AddTaps<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        let pitch = self.sums.len() / POINTS;
+        let pitch = self.depth * self.columns / LANES + 1;
         for first_column in (0..self.columns).step_by(LANES) {
-            let sums = &self.sums[first_column / LANES * self.depth + self.first..];
+            let first = first_column / LANES * self.depth + self.first;
             for channel in 0..LANES {
-                for point in 0..POINTS {
-                    L::expect(sums, point * pitch + channel + AHEAD);
-                }
-                let sums = OfThing::new(&sums[channel..], pitch);
+                let of_tasks = self.sums.chunks_exact(POINTS * pitch);
+                let of_tasks = of_tasks.map(|sums| &sums[first + channel..]);
                 let start = channel * self.columns + first_column;
                 let mut taps = OfTaps { start, taps: &mut self.taps };
+                let sums = OfTasks { of_tasks, pitch };
                 transform::WeightGradient::apply_both::<L>(&sums, &mut taps);
             }
         }
+    }
+}
+
+/// The sums of each task for a block and a source channel, whose points are so far apart.
+struct OfTasks<T> {
+    of_tasks: T,
+    pitch: usize,
+}
+
+impl<'a, T: Iterator<Item = &'a [[f32; LANES]]> + Clone> Rows<IN> for OfTasks<T> {
+    #[inline(always)]
+    fn row<L: Lanes>(&self, row: usize) -> [L; IN] {
+        let mut numbers = [L::splat(0.0); IN];
+        for sums in self.of_tasks.clone() {
+            for (column, number) in numbers.iter_mut().enumerate() {
+                let at = (row * IN + column) * self.pitch;
+                L::expect(sums, at + AHEAD);
+                *number = number.add(L::load(&sums[at]));
+            }
+        }
+        numbers
     }
 }
 

@@ -41,7 +41,8 @@ impl Points {
     /// All points of one thing.
     #[inline(always)]
     pub(crate) fn thing(&self, thing: usize) -> OfThing<&[[f32; LANES]]> {
-        OfThing::new(&self.numbers[thing..], self.pitch())
+        let pitch = self.pitch();
+        OfThing { points: &self.numbers[thing..][..(POINTS - 1) * pitch + 1], pitch }
     }
 
     #[inline(always)]
@@ -55,14 +56,6 @@ impl Points {
 pub(crate) struct OfThing<T> {
     points: T,
     pitch: usize,
-}
-
-impl<'a> OfThing<&'a [[f32; LANES]]> {
-    /// Those of the first thing.
-    #[inline(always)]
-    pub(crate) fn new(numbers: &'a [[f32; LANES]], pitch: usize) -> Self {
-        Self { points: &numbers[..(POINTS - 1) * pitch + 1], pitch }
-    }
 }
 
 impl Rows<IN> for OfThing<&[[f32; LANES]]> {
