@@ -17,10 +17,10 @@ use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows};
 use crate::{Isa, Write};
 
 /// Up to so many weights of a tap each task sums up for itself.
-const FEW_WEIGHTS: usize = 64 * 64;
+const FEW_WEIGHTS: usize = 128 * 128;
 
 /// Into how many tasks that is divided, whatever the number of threads.
-const TASKS: usize = 16;
+const TASKS: usize = 8;
 
 /// Transformed numbers of a round: they stay in the third-level cache.
 const ROUND_LEN: usize = 1024 * 1024;
