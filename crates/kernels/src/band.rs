@@ -16,6 +16,11 @@ pub(crate) struct Band {
 }
 
 impl Band {
+    /// All of the destination.
+    pub(crate) fn whole(destination: ImageShape) -> Self {
+        Self { image: 0, images: destination.batch, row: 0, rows: destination.height }
+    }
+
     /// Divides the destination into about so many bands of equal size, fewer if it has too few rows.
     /// The first is the largest.
     pub(crate) fn divide(destination: ImageShape, bands: usize) -> Vec<Self> {

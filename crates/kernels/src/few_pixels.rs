@@ -70,7 +70,7 @@ pub(crate) fn forward<E: Stored>(
     let channels = Channels::new::<E>(conv, Direction::Forward);
     let blocks = channels.blocks();
     let output = conv.output();
-    let band = Band { image: 0, images: output.batch, row: 0, rows: output.height };
+    let band = Band::whole(output);
     let columns = SHARE_BLOCKS * LANES;
     let of_share = ImageShape { channels: columns, ..output };
     let layout = channels.layout();

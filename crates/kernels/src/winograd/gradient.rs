@@ -6,6 +6,7 @@ use std::iter::repeat_n;
 
 use rayon::prelude::*;
 
+use crate::band::Band;
 use crate::element::{Element, Stored};
 use crate::fresh::{in_parts, split};
 use crate::lanes::{Kernel, LANES, Lanes};
@@ -64,7 +65,7 @@ pub(crate) fn weight_gradient<E: Element>(
 ) {
     let isa = Isa::current();
     let dimensions @ [depth, columns] = [geometry.source.channels, geometry.destination.channels];
-    let tiles: Vec<_> = geometry.bands().iter().flat_map(|band| geometry.tiles(band)).collect();
+    let tiles = geometry.tiles(&Band::whole(geometry.destination));
     let sums = match depth * columns <= FEW_WEIGHTS {
         true => sum_apart(isa, geometry, [x, dy], &tiles),
         false => sum_together(isa, geometry, [x, dy], &tiles),
@@ -78,7 +79,7 @@ pub(crate) fn weight_gradient<E: Element>(
 fn sum_apart<E: Stored>(
     isa: Isa,
     geometry: &Geometry,
-    [x, dy]: [&[E]; 2],
+    pixels: [&[E]; 2],
     tiles: &[Tile],
 ) -> Vec<[f32; LANES]> {
     let tasks: Vec<_> = tiles.chunks(tiles.len().div_ceil(TASKS)).collect();
@@ -86,15 +87,7 @@ fn sum_apart<E: Stored>(
     in_parts(repeat_n(sums_len, tasks.len()), |task, sums| {
         SCRATCH.with_borrow_mut(|chunk| {
             for tiles in tasks[task].chunks(geometry.chunk()) {
-                let Chunk { source, gradient } = &mut *chunk;
-                isa.run(Transform { geometry, side: Side::Source, tiles, pixels: x, to: source });
-                isa.run(Transform {
-                    geometry,
-                    side: Side::Gradient,
-                    tiles,
-                    pixels: dy,
-                    to: gradient,
-                });
+                isa.run(Transform { geometry, pixels, tiles, to: &mut *chunk });
                 let depth = geometry.source.channels;
                 for (point, sums) in sums.chunks_exact_mut(sums_len / POINTS).enumerate() {
                     let chunks = std::slice::from_ref(&*chunk);
@@ -130,10 +123,12 @@ fn sum_together<E: Stored>(
     let mut sums = Vec::new();
     let mut room = ROOM.take();
     for tiles in tiles.chunks(round) {
-        let parts = tiles.chunks(chunk);
+        let parts = tiles.par_chunks(chunk);
         room.resize_with(parts.len().max(room.len()), Chunk::default);
         let chunks = &mut room[..parts.len()];
-        transform_all(isa, geometry, pixels, parts.zip(&mut *chunks));
+        parts.zip(&mut *chunks).for_each(|(tiles, to)| {
+            isa.run(Transform { geometry, pixels, tiles, to });
+        });
         let add = |task: usize, sums: &mut [_]| {
             let (point, first_block) = tasks[task];
             isa.run(Sum { chunks, point, first_block, depth, sums });
@@ -155,34 +150,12 @@ fn point_len(geometry: &Geometry) -> usize {
     geometry.source.channels * geometry.destination.channels / LANES + 1
 }
 
-/// Transforms the tiles of each chunk, of the source and of the gradient.
-fn transform_all<'a, E: Stored>(
-    isa: Isa,
-    geometry: &Geometry,
-    [x, dy]: [&[E]; 2],
-    chunks: impl Iterator<Item = (&'a [Tile], &'a mut Chunk)>,
-) {
-    let tasks = chunks.flat_map(|(tiles, Chunk { source, gradient })| {
-        [
-            Transform { geometry, side: Side::Source, tiles, pixels: x, to: source },
-            Transform { geometry, side: Side::Gradient, tiles, pixels: dy, to: gradient },
-        ]
-    });
-    tasks.collect::<Vec<_>>().into_par_iter().for_each(|task| isa.run(task));
-}
-
-enum Side {
-    Source,
-    Gradient,
-}
-
-/// Transforms one side of some tiles.
+/// Transforms some tiles of the source and of the gradient.
 struct Transform<'a, E> {
     geometry: &'a Geometry,
-    side: Side,
+    pixels: [&'a [E]; 2],
     tiles: &'a [Tile],
-    pixels: &'a [E],
-    to: &'a mut Points,
+    to: &'a mut Chunk,
 }
 
 impl<E: Stored> Kernel for Transform<'_, E> {
@@ -190,27 +163,15 @@ impl<E: Stored> Kernel for Transform<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { geometry, side, tiles, pixels, to } = self;
-        match side {
-            Side::Source => {
-                let blocks = geometry.source.channels / LANES;
-                to.resize(blocks * tiles.len());
-                let seen = tiles.iter().map(|tile| geometry.seen(*tile));
-                load::<L, E, transform::Source, IN>(seen, blocks, tiles.len(), pixels, to);
-            }
-            Side::Gradient => {
-                let blocks = geometry.destination.channels / LANES;
-                to.resize(blocks * tiles.len());
-                let covered = tiles.iter().map(|tile| geometry.covered(*tile));
-                load::<L, E, transform::ResultGradient, OUT>(
-                    covered,
-                    blocks,
-                    tiles.len(),
-                    pixels,
-                    to,
-                );
-            }
-        }
+        let Self { geometry, pixels: [x, dy], tiles, to: Chunk { source, gradient } } = self;
+        let shapes = [geometry.source, geometry.destination];
+        let [source_blocks, blocks] = shapes.map(|shape| shape.channels / LANES);
+        source.resize(source_blocks * tiles.len());
+        gradient.resize(blocks * tiles.len());
+        let seen = tiles.iter().map(|tile| geometry.seen(*tile));
+        load::<L, E, transform::Source, IN>(seen, source_blocks, tiles.len(), x, source);
+        let covered = tiles.iter().map(|tile| geometry.covered(*tile));
+        load::<L, E, transform::ResultGradient, OUT>(covered, blocks, tiles.len(), dy, gradient);
     }
 }
 
