@@ -20,11 +20,12 @@ use crate::{Isa, Write};
 
 pub(crate) use geometry::Geometry;
 pub(crate) use gradient::weight_gradient;
-use passes::{Correlate, Scratch};
+use passes::Correlate;
+use points::Chunk;
 
 thread_local! {
     /// Some megabytes, which are in the cache when the next task needs them.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<Chunk> = RefCell::default();
 }
 
 /// Writes the output (forward) or the gradient of the input (backward) into `destination`; `finish` sees

@@ -10,9 +10,10 @@ use crate::band::Band;
 use crate::element::{Element, Stored};
 use crate::fresh::{in_parts, split};
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::winograd::SCRATCH;
 use crate::winograd::geometry::{Geometry, Tile};
 use crate::winograd::passes::load;
-use crate::winograd::points::Points;
+use crate::winograd::points::Chunk;
 use crate::winograd::product::{Operands, Product, WeightProduct};
 use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows};
 use crate::{Isa, Write};
@@ -42,18 +43,9 @@ const AHEAD: usize = 4;
 /// Blocks of columns for which one task computes the products of a point, if there are so many.
 const TASK_BLOCKS: usize = 4;
 
-/// Some tiles, transformed: for each block of channels and each tile.
-#[derive(Default)]
-struct Chunk {
-    source: Points,
-    gradient: Points,
-}
-
 thread_local! {
     /// Some megabytes, which the next gradient needs again.
     static ROOM: RefCell<Vec<Chunk>> = RefCell::default();
-    /// What a task needs that sums up for itself.
-    static SCRATCH: RefCell<Chunk> = RefCell::default();
 }
 
 /// Adds the gradient of the weight to `dweight`.
@@ -163,7 +155,8 @@ impl<E: Stored> Kernel for Transform<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { geometry, pixels: [x, dy], tiles, to: Chunk { source, gradient } } = self;
+        let Self { geometry, pixels: [x, dy], tiles, to } = self;
+        let Chunk { source, destination: gradient } = to;
         let shapes = [geometry.source, geometry.destination];
         let [source_blocks, blocks] = shapes.map(|shape| shape.channels / LANES);
         source.resize(source_blocks * tiles.len());
@@ -192,7 +185,7 @@ impl Kernel for Sum<'_> {
     fn run<L: Lanes>(self) {
         let Self { chunks, point, first_block, depth, sums } = self;
         let blocks = sums.len() / depth;
-        let operands = chunks.iter().map(|Chunk { source, gradient }| {
+        let operands = chunks.iter().map(|Chunk { source, destination: gradient }| {
             let source = source.of(point);
             let tiles = source.len() * LANES / depth;
             Operands { tiles, source, gradient: &gradient.of(point)[first_block * tiles..] }

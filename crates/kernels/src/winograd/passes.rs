@@ -5,16 +5,9 @@ use crate::band::Band;
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Patch, Tile};
-use crate::winograd::points::Points;
+use crate::winograd::points::{Chunk, Points};
 use crate::winograd::product::{Correlation, Product, TILE_ROWS};
 use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows};
-
-/// Room for a chunk of tiles: for each block of channels and each tile.
-#[derive(Default)]
-pub(crate) struct Scratch {
-    source: Points,
-    destination: Points,
-}
 
 /// For all pixels of a band and all destination channels: the correlation of source and weight.
 pub(crate) struct Correlate<'a, E> {
@@ -26,7 +19,7 @@ pub(crate) struct Correlate<'a, E> {
     pub(crate) write: Write,
     /// That of the band alone.
     pub(crate) destination: &'a mut [E],
-    pub(crate) scratch: &'a mut Scratch,
+    pub(crate) scratch: &'a mut Chunk,
 }
 
 impl<E: Stored> Kernel for Correlate<'_, E> {
@@ -38,7 +31,7 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
         let blocks = self.geometry.destination.channels / LANES;
         for tiles in self.geometry.tiles(&self.band).chunks(self.geometry.chunk()) {
             let rows = tiles.len().next_multiple_of(TILE_ROWS);
-            let Scratch { source, destination } = &mut *self.scratch;
+            let Chunk { source, destination } = &mut *self.scratch;
             source.resize(source_blocks * rows);
             destination.resize(blocks * rows);
             let seen = tiles.iter().map(|tile| self.geometry.seen(*tile));

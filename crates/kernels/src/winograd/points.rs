@@ -52,6 +52,14 @@ impl Points {
     }
 }
 
+/// Some tiles, transformed: for each block of channels and each tile.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    pub(crate) source: Points,
+    /// What they become, or its gradient.
+    pub(crate) destination: Points,
+}
+
 /// The points of one thing, so far apart.
 pub(crate) struct OfThing<T> {
     points: T,
