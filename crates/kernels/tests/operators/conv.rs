@@ -127,7 +127,7 @@ fn matches_plain_loops_on_the_shapes_of_residual_networks() {
         (image(2, 2, 2, 160), 200, three, 1),
         // Few pixels and many weights, in shares of rows and of columns; pairs that channels do not fill.
         (image(1, 3, 2, 131), 136, three, 1),
-        // Pixels that are copied apart, for else they would alias in the cache.
+        // Pixels that lie a power of two apart.
         (image(2, 3, 3, 512), 3, one, 1),
         (image(2, 3, 3, 512), 3, three, 1),
         // The same, and groups that pairs do not divide.
@@ -151,6 +151,8 @@ fn matches_plain_loops_where_minimal_filtering_pays() {
     ] {
         check(input, out_channels, Window::square(3).padding(padding), 1, 3e-4);
     }
+    // Many weights, with sums of more terms, and tiles for two rounds of their gradient.
+    check(image(7, 13, 13, 128), 144, Window::square(3).padding(1), 1, 1e-3);
 }
 
 prop_compose! {

@@ -52,6 +52,7 @@ fn convolution_is_deterministic() {
         (image(20, 16, 16, 3), 16, three, 1),
         (image(20, 16, 16, 48), 80, three, 1),
         (image(2, 4, 4, 64), 128, three, 1),
+        (image(7, 13, 13, 128), 144, three, 1),
     ] {
         check(|| convolution::<f32>(input, out_channels, window, groups));
         check(|| convolution::<bf16>(input, out_channels, window, groups));
