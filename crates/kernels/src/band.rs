@@ -2,6 +2,7 @@
 
 use crate::ImageShape;
 use crate::correlate_tiles::TILE_PIXELS;
+use crate::fresh;
 
 /// Images of up to so many pixels come in fours, so that even their corners make a tile.
 const SMALL_IMAGE: usize = 64;
@@ -68,11 +69,6 @@ pub(crate) fn split<'a, E>(
     destination: ImageShape,
     data: &'a mut [E],
 ) -> Vec<(Band, &'a mut [E])> {
-    let mut rest = data;
-    let part = |band: &Band| {
-        let (part, tail) = std::mem::take(&mut rest).split_at_mut(band.len(destination));
-        rest = tail;
-        (*band, part)
-    };
-    bands.iter().map(part).collect()
+    let parts = fresh::split(data, bands.iter().map(|band| band.len(destination)));
+    bands.iter().copied().zip(parts).collect()
 }

@@ -14,6 +14,13 @@ pub(crate) struct Layout {
     pub(crate) pitch: usize,
 }
 
+impl Layout {
+    /// Whether nothing has to be filled, so that pixels are read where they lie.
+    fn is_dense(self) -> bool {
+        self.pitch == self.depth
+    }
+}
+
 /// Some rows of each image of a band: as they lie in the source, or copied with gaps.
 #[derive(Debug)]
 pub(crate) struct Frame {
@@ -21,7 +28,6 @@ pub(crate) struct Frame {
     layout: Layout,
     /// The rows, in the source.
     pub(crate) rows: Range<usize>,
-    in_place: bool,
     /// Numbers from each image, row and pixel to the next.
     pub(crate) image_pitch: usize,
     pub(crate) row_pitch: usize,
@@ -32,16 +38,15 @@ impl Frame {
     pub(crate) fn new(source: ImageShape, rows: Range<usize>, layout: Layout) -> Self {
         let Layout { depth, pitch } = layout;
         let pixel_pitch = source.channels / depth * pitch;
-        let in_place = pitch == depth;
-        let image_rows = if in_place { source.height } else { rows.len() };
+        let image_rows = if layout.is_dense() { source.height } else { rows.len() };
         let row_pitch = source.width * pixel_pitch;
         let image_pitch = image_rows * row_pitch;
-        Self { source, layout, rows, in_place, image_pitch, row_pitch, pixel_pitch }
+        Self { source, layout, rows, image_pitch, row_pitch, pixel_pitch }
     }
 
     /// Copies the band's part of `source` into `copy`, unless it is read in place.
     pub(crate) fn load<E: Copy + Default>(&self, source: &[E], band: &Band, copy: &mut Vec<E>) {
-        if self.in_place {
+        if self.layout.is_dense() {
             return;
         }
         // One pixel at least, for those to point to that see padding only. What lies between the
@@ -71,7 +76,7 @@ impl Frame {
 
     /// The band's frame: a part of `source`, or what was loaded into `copy`.
     pub(crate) fn view<'a, E>(&self, source: &'a [E], band: &Band, copy: &'a [E]) -> &'a [E] {
-        if self.in_place {
+        if self.layout.is_dense() {
             &source[band.image * self.image_pitch + self.rows.start * self.row_pitch..]
         } else {
             copy

@@ -100,6 +100,11 @@ impl Geometry {
         POINTS as f64 * (tiles + costs.weight) + transforms < direct
     }
 
+    /// Channels of the source and of the destination.
+    pub(crate) fn channels(&self) -> (usize, usize) {
+        (self.source.channels, self.destination.channels)
+    }
+
     /// Tiles that are transformed at one time.
     pub(crate) fn chunk(&self) -> usize {
         let tile_len = POINTS * (self.source.channels + self.destination.channels);
@@ -119,7 +124,7 @@ impl Geometry {
     }
 
     /// About `count` bands of whole rows of tiles.
-    pub(crate) fn shares(&self, count: usize) -> Vec<Band> {
+    fn shares(&self, count: usize) -> Vec<Band> {
         let ImageShape { batch, height, .. } = self.destination;
         let (mut band_images, mut band_rows) = (1, height);
         if count > batch {

@@ -55,91 +55,109 @@ pub(crate) fn weight_gradient<E: Element>(
     dy: &[E],
     dweight: &mut [E],
 ) {
-    let isa = Isa::current();
-    let dimensions @ [depth, columns] = [geometry.source.channels, geometry.destination.channels];
+    let pass = Pass { isa: Isa::current(), geometry, pixels: [x, dy] };
     let tiles = geometry.tiles(&Band::whole(geometry.destination));
+    let (depth, columns) = geometry.channels();
     let sums = match depth * columns <= FEW_WEIGHTS {
-        true => sum_apart(isa, geometry, [x, dy], &tiles),
-        false => sum_together(isa, geometry, [x, dy], &tiles),
+        true => pass.sum_apart(&tiles),
+        false => pass.sum_together(&tiles),
     };
-    add_taps(isa, dimensions, &sums, dweight);
+    pass.add_taps(&sums, dweight);
 }
 
-/// For each task, each point, each block and each source channel: the sum over a share of the tiles.
-///
-/// What a task transforms is for itself, so that nothing moves from core to core but the sums.
-fn sum_apart<E: Stored>(
+/// Everything that does not change from task to task.
+struct Pass<'a, E> {
     isa: Isa,
-    geometry: &Geometry,
-    pixels: [&[E]; 2],
-    tiles: &[Tile],
-) -> Vec<[f32; LANES]> {
-    let tasks: Vec<_> = tiles.chunks(tiles.len().div_ceil(TASKS)).collect();
-    let sums_len = POINTS * point_len(geometry);
-    in_parts(repeat_n(sums_len, tasks.len()), |task, sums| {
-        SCRATCH.with_borrow_mut(|chunk| {
-            for tiles in tasks[task].chunks(geometry.chunk()) {
-                isa.run(Transform { geometry, pixels, tiles, to: &mut *chunk });
-                let depth = geometry.source.channels;
-                for (point, sums) in sums.chunks_exact_mut(sums_len / POINTS).enumerate() {
-                    let chunks = std::slice::from_ref(&*chunk);
-                    isa.run(Sum { chunks, point, first_block: 0, depth, sums });
+    geometry: &'a Geometry,
+    /// The source and the gradient.
+    pixels: [&'a [E]; 2],
+}
+
+impl<E: Stored> Pass<'_, E> {
+    /// For each task, each point, each block and each source channel: the sum over a share of the tiles.
+    ///
+    /// What a task transforms is for itself, so that nothing moves from core to core but the sums.
+    fn sum_apart(&self, tiles: &[Tile]) -> Vec<[f32; LANES]> {
+        let (depth, _) = self.geometry.channels();
+        let tasks: Vec<_> = tiles.chunks(tiles.len().div_ceil(TASKS)).collect();
+        let point_len = point_len(self.geometry);
+        in_parts(repeat_n(POINTS * point_len, tasks.len()), |task, sums| {
+            SCRATCH.with_borrow_mut(|chunk| {
+                for tiles in tasks[task].chunks(self.geometry.chunk()) {
+                    self.transform(tiles, chunk);
+                    for (point, sums) in sums.chunks_exact_mut(point_len).enumerate() {
+                        let chunks = std::slice::from_ref(&*chunk);
+                        self.isa.run(Sum { chunks, point, first_block: 0, depth, sums });
+                    }
                 }
-            }
-        });
-    })
-}
-
-/// For each point, each block and each source channel: the sum over all tiles.
-///
-/// All threads transform some tiles, and then sum some points of all of them: sums for so many weights would
-/// outweigh the tiles if each thread had its own.
-fn sum_together<E: Stored>(
-    isa: Isa,
-    geometry: &Geometry,
-    pixels: [&[E]; 2],
-    tiles: &[Tile],
-) -> Vec<[f32; LANES]> {
-    let depth = geometry.source.channels;
-    let blocks = geometry.destination.channels / LANES;
-    let round = (ROUND_LEN / (POINTS * (depth + geometry.destination.channels))).max(MIN_CHUNK);
-    let chunk = (round.min(tiles.len()) / CHUNKS).clamp(MIN_CHUNK, MAX_CHUNK);
-    // What each task sums up: for a point and some blocks, one for each source channel.
-    let first_blocks = || (0..blocks).step_by(TASK_BLOCKS);
-    let tasks: Vec<_> =
-        (0..POINTS).flat_map(|point| first_blocks().map(move |block| (point, block))).collect();
-    let lengths = tasks.iter().map(|(_, block)| match blocks - block {
-        ..=TASK_BLOCKS => point_len(geometry) - block * depth,
-        _ => TASK_BLOCKS * depth,
-    });
-    let mut sums = Vec::new();
-    let mut room = ROOM.take();
-    for tiles in tiles.chunks(round) {
-        let parts = tiles.par_chunks(chunk);
-        room.resize_with(parts.len().max(room.len()), Chunk::default);
-        let chunks = &mut room[..parts.len()];
-        parts.zip(&mut *chunks).for_each(|(tiles, to)| {
-            isa.run(Transform { geometry, pixels, tiles, to });
-        });
-        let add = |task: usize, sums: &mut [_]| {
-            let (point, first_block) = tasks[task];
-            isa.run(Sum { chunks, point, first_block, depth, sums });
-        };
-        if sums.is_empty() {
-            sums = in_parts(lengths.clone(), add);
-        } else {
-            let parts = split(&mut sums, lengths.clone());
-            parts.into_par_iter().enumerate().for_each(|(task, sums)| add(task, sums));
-        }
+            });
+        })
     }
-    ROOM.set(room);
-    sums
+
+    /// For each point, each block and each source channel: the sum over all tiles.
+    ///
+    /// All threads transform some tiles, and then sum some points of all of them: sums for so many weights
+    /// would outweigh the tiles if each thread had its own.
+    fn sum_together(&self, tiles: &[Tile]) -> Vec<[f32; LANES]> {
+        let (depth, columns) = self.geometry.channels();
+        let blocks = columns / LANES;
+        let round = (ROUND_LEN / (POINTS * (depth + columns))).max(MIN_CHUNK);
+        let chunk = (round.min(tiles.len()) / CHUNKS).clamp(MIN_CHUNK, MAX_CHUNK);
+        // What each task sums up: for a point and some blocks, one for each source channel.
+        let first_blocks = || (0..blocks).step_by(TASK_BLOCKS);
+        let tasks: Vec<_> =
+            (0..POINTS).flat_map(|point| first_blocks().map(move |block| (point, block))).collect();
+        let lengths = tasks.iter().map(|(_, block)| match blocks - block {
+            ..=TASK_BLOCKS => point_len(self.geometry) - block * depth,
+            _ => TASK_BLOCKS * depth,
+        });
+        let mut sums = Vec::new();
+        let mut room = ROOM.take();
+        for tiles in tiles.chunks(round) {
+            let parts = tiles.par_chunks(chunk);
+            room.resize_with(parts.len().max(room.len()), Chunk::default);
+            let chunks = &mut room[..parts.len()];
+            parts.zip(&mut *chunks).for_each(|(tiles, to)| self.transform(tiles, to));
+            let add = |task: usize, sums: &mut [_]| {
+                let (point, first_block) = tasks[task];
+                self.isa.run(Sum { chunks, point, first_block, depth, sums });
+            };
+            if sums.is_empty() {
+                sums = in_parts(lengths.clone(), add);
+            } else {
+                let parts = split(&mut sums, lengths.clone());
+                parts.into_par_iter().enumerate().for_each(|(task, sums)| add(task, sums));
+            }
+        }
+        ROOM.set(room);
+        sums
+    }
+
+    fn transform(&self, tiles: &[Tile], to: &mut Chunk) {
+        let Self { isa, geometry, pixels } = *self;
+        isa.run(Transform { geometry, pixels, tiles, to });
+    }
+
+    /// Adds the sums of all tasks, transformed back, to the gradient of the weight.
+    fn add_taps(&self, sums: &[[f32; LANES]], dweight: &mut [E]) {
+        let geometry = self.geometry;
+        let (depth, columns) = geometry.channels();
+        // Of each tap the rows of the same channels.
+        let taps = dweight.chunks_exact_mut(depth * columns);
+        let mut taps: Vec<_> = taps.map(|tap| tap.chunks_exact_mut(LANES * columns)).collect();
+        let mut next = || taps.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>();
+        let tasks: Vec<_> = (0..depth / LANES).map(|_| next()).collect();
+        tasks.into_par_iter().enumerate().for_each(|(nth, taps)| {
+            self.isa.run(AddTaps { geometry, first: nth * LANES, sums, taps });
+        });
+    }
 }
 
 /// Sums of a point, and one more, since points that were a power of two apart would share few sets of the
 /// caches.
 fn point_len(geometry: &Geometry) -> usize {
-    geometry.source.channels * geometry.destination.channels / LANES + 1
+    let (depth, columns) = geometry.channels();
+    depth * columns / LANES + 1
 }
 
 /// Transforms some tiles of the source and of the gradient.
@@ -199,28 +217,11 @@ impl Kernel for Sum<'_> {
     }
 }
 
-/// Adds the sums of all tasks, transformed back, to the gradient of the weight.
-fn add_taps<E: Element>(
-    isa: Isa,
-    [depth, columns]: [usize; 2],
-    sums: &[[f32; LANES]],
-    dweight: &mut [E],
-) {
-    // Of each tap the rows of the same channels.
-    let taps = dweight.chunks_exact_mut(depth * columns);
-    let mut taps: Vec<_> = taps.map(|tap| tap.chunks_exact_mut(LANES * columns)).collect();
-    let mut next = || taps.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>();
-    let tasks: Vec<_> = (0..depth / LANES).map(|_| next()).collect();
-    tasks.into_par_iter().enumerate().for_each(|(nth, taps)| {
-        isa.run(AddTaps { first: nth * LANES, depth, columns, sums, taps });
-    });
-}
-
-/// Does so for sixteen source channels.
+/// Adds the sums of all tasks for sixteen source channels, transformed back.
 struct AddTaps<'a, E> {
+    geometry: &'a Geometry,
+    /// The first of the channels.
     first: usize,
-    depth: usize,
-    columns: usize,
     sums: &'a [[f32; LANES]],
     taps: Vec<&'a mut [E]>,
 }
@@ -230,13 +231,14 @@ impl<E: Stored> Kernel for AddTaps<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        let pitch = self.depth * self.columns / LANES + 1;
-        for first_column in (0..self.columns).step_by(LANES) {
-            let first = first_column / LANES * self.depth + self.first;
+        let (depth, columns) = self.geometry.channels();
+        let pitch = point_len(self.geometry);
+        for first_column in (0..columns).step_by(LANES) {
+            let first = first_column / LANES * depth + self.first;
             for channel in 0..LANES {
                 let of_tasks = self.sums.chunks_exact(POINTS * pitch);
                 let of_tasks = of_tasks.map(|sums| &sums[first + channel..]);
-                let start = channel * self.columns + first_column;
+                let start = channel * columns + first_column;
                 let mut taps = OfTaps { start, taps: &mut self.taps };
                 let sums = OfTasks { of_tasks, pitch };
                 transform::WeightGradient::apply_both::<L>(&sums, &mut taps);

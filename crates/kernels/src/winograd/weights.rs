@@ -21,7 +21,7 @@ pub(crate) fn panels<E: Stored>(
     direction: Direction,
     weight: &[E],
 ) -> Vec<[f32; LANES]> {
-    let (depth, columns) = (geometry.source.channels, geometry.destination.channels);
+    let (depth, columns) = geometry.channels();
     in_parts(repeat_n(POINTS * depth, columns / LANES), |block, panel| {
         isa.run(Pack { direction, depth, columns, first: block * LANES, weight, panel });
     })
