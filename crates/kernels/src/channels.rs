@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::Conv;
 use crate::direction::Direction;
-use crate::element::{Stored, weave};
+use crate::element::{Factor, Makes, weave};
 use crate::frame::Layout;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::stencil::Stencil;
@@ -53,8 +53,8 @@ pub(crate) struct Block {
 }
 
 impl Channels {
-    /// For numbers of type `E`.
-    pub(crate) fn new<E: Stored>(conv: &Conv, direction: Direction) -> Self {
+    /// For products of type `F`.
+    pub(crate) fn new<F: Factor>(conv: &Conv, direction: Direction) -> Self {
         let (input, output) = (conv.input().channels, conv.output().channels);
         let groups = conv.groups();
         let (depth, group_columns) = match direction {
@@ -64,28 +64,29 @@ impl Channels {
         let all = Self {
             mix: Mix::Group,
             depth,
-            pitch: depth.next_multiple_of(E::SPAN),
+            pitch: depth.next_multiple_of(F::SPAN),
             direction,
             groups,
             group_columns,
             tap_len: input / groups * output,
             row_len: output,
         };
-        if groups > 1 && groups == input && groups == output {
-            // Depthwise: blocks may span groups.
+        if conv.is_depthwise() {
+            // Blocks may span groups.
             return Self { mix: Mix::Same, pitch: 1, groups: 1, group_columns: output, ..all };
         }
         all
     }
 
-    /// How the source's pixels are wanted.
-    pub(crate) fn layout(self) -> Layout {
-        Layout { depth: self.depth, pitch: self.pitch }
+    /// How the source's pixels, of type `E`, are wanted.
+    pub(crate) fn layout<E: Makes<F>, F: Factor>(self) -> Layout {
+        let Self { depth, pitch, .. } = self;
+        Layout { depth, pitch, in_place: depth == pitch && E::in_place(&[]).is_some() }
     }
 
     /// Factors that the source channels of a tap make.
-    pub(crate) fn factors<E: Stored>(self) -> usize {
-        self.pitch.div_ceil(E::SPAN)
+    pub(crate) fn factors<F: Factor>(self) -> usize {
+        self.pitch / F::SPAN
     }
 
     /// The taps that any pixel sees, in the order of the stencils' kernels: their numbers in the weight.
@@ -131,27 +132,27 @@ impl Block {
 
 /// Packs rows of the weights of blocks that follow each other, counted in factors, tap by tap: those that a
 /// forward pass reads. The columns that a block lacks are zeros.
-pub(crate) struct PackRows<'a, E: Stored> {
+pub(crate) struct PackRows<'a, E, F> {
     pub(crate) channels: Channels,
     pub(crate) blocks: &'a [Block],
     pub(crate) weight: &'a [E],
     pub(crate) taps: &'a [usize],
     pub(crate) rows: Range<usize>,
-    pub(crate) panels: &'a mut [[E::Factor; LANES]],
+    pub(crate) panels: &'a mut [[F; LANES]],
 }
 
-impl<E: Stored> Kernel for PackRows<'_, E> {
+impl<E: Makes<F>, F: Factor> Kernel for PackRows<'_, E, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { channels, blocks, rows, .. } = self;
-        let (factors, len) = (channels.factors::<E>(), rows.len());
+        let (factors, len) = (channels.factors::<F>(), rows.len());
         // Row by row, which is how they lie.
         for (nth, row) in rows.enumerate() {
             let weight = &self.weight[self.taps[row / factors] * channels.tap_len..];
-            let first = row % factors * E::SPAN;
-            let channel = first..channels.depth.min(first + E::SPAN);
+            let first = row % factors * F::SPAN;
+            let channel = first..channels.depth.min(first + F::SPAN);
             for (block, panel) in blocks.iter().zip(self.panels.chunks_exact_mut(len)) {
                 for channel in channel.clone() {
                     L::expect(weight, (channel + AHEAD) * channels.row_len + block.weight);
@@ -162,28 +163,28 @@ impl<E: Stored> Kernel for PackRows<'_, E> {
                     }
                     _ => &[],
                 };
-                weave::<L, E>([row(0), row(1)], &mut panel[nth]);
+                weave::<L, E, F>([row(0), row(1)], &mut panel[nth]);
             }
         }
     }
 }
 
 /// The same with rows and columns of each tap swapped: what the gradient of the input reads.
-pub(crate) struct PackColumns<'a, E: Stored> {
+pub(crate) struct PackColumns<'a, E, F> {
     pub(crate) channels: Channels,
     pub(crate) blocks: &'a [Block],
     pub(crate) weight: &'a [E],
     pub(crate) taps: &'a [usize],
-    pub(crate) panels: &'a mut [[E::Factor; LANES]],
+    pub(crate) panels: &'a mut [[F; LANES]],
 }
 
-impl<E: Stored> Kernel for PackColumns<'_, E> {
+impl<E: Makes<F>, F: Factor> Kernel for PackColumns<'_, E, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { channels, blocks, weight, taps, panels } = self;
-        let factors = channels.factors::<E>();
+        let factors = channels.factors::<F>();
         for (nth, tap) in taps.iter().enumerate() {
             let weight = &weight[tap * channels.tap_len..];
             let panels = panels.chunks_exact_mut(taps.len() * factors);
@@ -192,7 +193,7 @@ impl<E: Stored> Kernel for PackColumns<'_, E> {
                 let rows = weight.map(|row| &row[..channels.depth]);
                 let panel = panel[nth * factors..][..factors].chunks_mut(LANES);
                 for (nth, panel) in panel.enumerate() {
-                    panel.copy_from_slice(&across::<E, L>(rows.clone(), nth)[..panel.len()]);
+                    panel.copy_from_slice(&across::<E, F, L>(rows.clone(), nth)[..panel.len()]);
                 }
             }
         }

@@ -242,7 +242,7 @@ impl Conv {
                 destination,
                 finish,
             ),
-            None => correlate(self, direction, write, source, weight, destination, finish),
+            None => correlate(self, direction, write, operands, destination, finish),
         }
     }
 
@@ -279,6 +279,11 @@ impl Conv {
             new(&self.window, 0, input.height, output.height),
             new(&self.window, 1, input.width, output.width),
         ]
+    }
+
+    /// Whether each output channel sees the input channel of the same number alone.
+    pub(crate) fn is_depthwise(&self) -> bool {
+        self.groups > 1 && [self.input.channels, self.output.channels] == [self.groups; 2]
     }
 
     /// Groups of channels that do not see each other.

@@ -6,7 +6,7 @@ use crate::band::{self, Band};
 use crate::channels::{Block, Channels, Mix, PackColumns, PackRows};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
-use crate::element::Stored;
+use crate::element::{Factor, Makes, Stored};
 use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plan, Plans};
@@ -22,12 +22,12 @@ const MIN_BANDS: usize = 8;
 const PACKED_BLOCKS: usize = 8;
 
 /// Everything that does not change from band to band.
-struct Pass<'a, E: Stored> {
+struct Pass<'a, E, F> {
     isa: Isa,
     write: Write,
     channels: Channels,
     blocks: Vec<Block>,
-    weights: Weights<'a, E>,
+    weights: Weights<'a, F>,
     source: &'a [E],
 }
 
@@ -40,8 +40,23 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     conv: &Conv,
     direction: Direction,
     write: Write,
-    source: &[E],
-    weight: &[E],
+    operands: [&[E]; 2],
+    destination: &mut [E],
+    finish: impl Fn(usize, &mut [E]) -> T + Sync,
+) -> Vec<T> {
+    if Isa::current().multiplies_pairs() && !conv.is_depthwise() {
+        multiply::<E, E::Joined, T>(conv, direction, write, operands, destination, finish)
+    } else {
+        multiply::<E, f32, T>(conv, direction, write, operands, destination, finish)
+    }
+}
+
+/// Does so with products of type `F`.
+fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
+    conv: &Conv,
+    direction: Direction,
+    write: Write,
+    [source, weight]: [&[E]; 2],
     destination: &mut [E],
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
@@ -50,19 +65,19 @@ pub(crate) fn correlate<E: Stored, T: Send>(
         Direction::Backward => (conv.output(), conv.input()),
     };
     if few_pixels::suits(conv, direction) {
-        few_pixels::forward(conv, write, source, weight, destination);
+        few_pixels::forward::<E, F>(conv, write, source, weight, destination);
         return vec![finish(0, destination)];
     }
     let stencils = conv.stencils(direction);
-    let channels = Channels::new::<E>(conv, direction);
+    let channels = Channels::new::<F>(conv, direction);
     let blocks = channels.blocks();
     let isa = Isa::current();
     let taps = Channels::taps(&stencils, conv.window().kernel[1]);
-    let panels = pack(isa, channels, &blocks, weight, &taps);
+    let panels = pack::<E, F>(isa, channels, &blocks, weight, &taps);
     let weights = Weights { rows: &panels, block: panels.len() / blocks.len() };
     let band_count = ((from.len() + to.len()) / BAND_LEN).max(MIN_BANDS);
     let bands = Band::divide(to, band_count);
-    let plans = Plans::new(&bands, &stencils, from, to, channels.layout());
+    let plans = Plans::new(&bands, &stencils, from, to, channels.layout::<E, F>());
     let pass = Pass { isa, write, channels, blocks, weights, source };
     let parts = band::split(&bands, to, destination);
     let parts = parts.into_par_iter().map_init(Vec::new, |copy, (band, part)| {
@@ -73,15 +88,15 @@ pub(crate) fn correlate<E: Stored, T: Send>(
 }
 
 /// The weights of all blocks, in the order of the taps.
-fn pack<E: Stored>(
+fn pack<E: Makes<F>, F: Factor>(
     isa: Isa,
     channels: Channels,
     blocks: &[Block],
     weight: &[E],
     taps: &[usize],
-) -> Vec<[E::Factor; LANES]> {
+) -> Vec<[F; LANES]> {
     // There are no taps if every window lies in the padding and nothing flows back.
-    let depth = taps.len() * channels.factors::<E>();
+    let depth = taps.len() * channels.factors::<F>();
     if depth == 0 {
         return vec![];
     }
@@ -97,10 +112,10 @@ fn pack<E: Stored>(
     })
 }
 
-impl<E: Stored> Pass<'_, E> {
+impl<E: Stored + Makes<F>, F: Factor> Pass<'_, E, F> {
     /// Computes one band, which is `part` of the destination.
-    fn run(&self, plan: &Plan, band: &Band, part: &mut [E], copy: &mut Vec<E>) {
-        plan.frame.load(self.source, band, copy);
+    fn run(&self, plan: &Plan, band: &Band, part: &mut [E], copy: &mut Vec<F>) {
+        plan.frame.load(self.isa, self.source, band, copy);
         let source = plan.frame.view(self.source, band, copy);
         self.isa.run(Correlate {
             mix: self.channels.mix,

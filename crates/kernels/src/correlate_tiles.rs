@@ -5,7 +5,7 @@
 use crate::Write;
 use crate::channels::{Block, Mix};
 use crate::element::{Factor, Stored};
-use crate::lanes::{Kernel, LANES, Lanes};
+use crate::lanes::{Kernel, LANES, Lanes, first_lanes};
 use crate::plan::{Lattice, Pixel};
 
 /// Destination pixels in the largest tile.
@@ -21,18 +21,18 @@ const FEW_PIXELS: usize = 4;
 
 /// For all pixels of a band and all destination channels: the sum over all taps (and, with
 /// [`Mix::Group`], source channels) of source times weight.
-pub(crate) struct Correlate<'a, E: Stored, D> {
+pub(crate) struct Correlate<'a, F, D> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
     pub(crate) blocks: &'a [Block],
-    pub(crate) weights: Weights<'a, E>,
+    pub(crate) weights: Weights<'a, F>,
     pub(crate) lattices: &'a [Lattice],
     pub(crate) images: usize,
-    pub(crate) source: &'a [E],
+    pub(crate) source: &'a [F],
     pub(crate) destination: &'a mut [D],
 }
 
-impl<E: Stored, D: Stored> Kernel for Correlate<'_, E, D> {
+impl<F: Factor, D: Stored> Kernel for Correlate<'_, F, D> {
     type Output = ();
 
     #[inline(always)]
@@ -62,7 +62,7 @@ impl<E: Stored, D: Stored> Kernel for Correlate<'_, E, D> {
     }
 }
 
-impl<E: Stored, D: Stored> Correlate<'_, E, D> {
+impl<F: Factor, D: Stored> Correlate<'_, F, D> {
     /// How many blocks from this one on are computed at once: four or two, if there are registers
     /// enough, and all are whole and see the same.
     fn joined<L: Lanes>(&self, index: usize) -> usize {
@@ -81,27 +81,27 @@ impl<E: Stored, D: Stored> Correlate<'_, E, D> {
     }
 
     #[inline(always)]
-    fn tiles(&mut self, index: usize) -> Tiles<'_, E, D> {
+    fn tiles(&mut self, index: usize) -> Tiles<'_, F, D> {
         let block = &self.blocks[index];
         Tiles {
             write: self.write,
             source_is: if index == 0 { Nearness::Far } else { Nearness::Near },
             columns: block.columns,
             weights: self.weights.from(index),
-            source: &self.source[block.source..],
+            source: &self.source[block.source / F::SPAN..],
             destination: &mut self.destination[block.destination..],
         }
     }
 }
 
 /// For each block of destination channels, one row for each factor of each tap.
-pub(crate) struct Weights<'a, E: Stored> {
-    pub(crate) rows: &'a [[E::Factor; LANES]],
+pub(crate) struct Weights<'a, F> {
+    pub(crate) rows: &'a [[F; LANES]],
     /// How many of each block.
     pub(crate) block: usize,
 }
 
-impl<'a, E: Stored> Weights<'a, E> {
+impl<'a, F> Weights<'a, F> {
     /// Those of this block and the ones after it.
     #[inline(always)]
     pub(crate) fn from(self, block: usize) -> Self {
@@ -110,11 +110,7 @@ impl<'a, E: Stored> Weights<'a, E> {
 
     /// For each of the first blocks: the rows of `len` factors, from the `first` on.
     #[inline(always)]
-    fn panels<const BLOCKS: usize>(
-        self,
-        first: usize,
-        len: usize,
-    ) -> [&'a [[E::Factor; LANES]]; BLOCKS] {
+    fn panels<const BLOCKS: usize>(self, first: usize, len: usize) -> [&'a [[F; LANES]]; BLOCKS] {
         let mut panels = [&self.rows[..0]; BLOCKS];
         for (block, panel) in panels.iter_mut().enumerate() {
             *panel = &self.rows[block * self.block + first..][..len];
@@ -123,13 +119,13 @@ impl<'a, E: Stored> Weights<'a, E> {
     }
 }
 
-impl<E: Stored> Clone for Weights<'_, E> {
+impl<F> Clone for Weights<'_, F> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<E: Stored> Copy for Weights<'_, E> {}
+impl<F> Copy for Weights<'_, F> {}
 
 /// Whether the source was read shortly before.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,19 +135,19 @@ enum Nearness {
 }
 
 /// The tiles of one block of destination channels, or of two or four.
-struct Tiles<'a, E: Stored, D> {
+struct Tiles<'a, F, D> {
     write: Write,
     source_is: Nearness,
     columns: usize,
     /// They begin at the block's.
-    weights: Weights<'a, E>,
+    weights: Weights<'a, F>,
     /// Begins at the first channel that the block sees.
-    source: &'a [E],
+    source: &'a [F],
     /// Begins at the block's first channel.
     destination: &'a mut [D],
 }
 
-impl<E: Stored, D: Stored> Tiles<'_, E, D> {
+impl<F: Factor, D: Stored> Tiles<'_, F, D> {
     #[inline(always)]
     fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize, blocks: usize) {
         let largest = match (L::REGISTERS > TILE_PIXELS, blocks) {
@@ -186,20 +182,20 @@ impl<E: Stored, D: Stored> Tiles<'_, E, D> {
         pixels: &[Pixel],
         after: &[Pixel],
     ) {
-        let reach = lattice.reach / E::SPAN;
-        let mut rows = [E::factors(self.source).as_ptr(); PIXELS];
+        let reach = lattice.reach / F::SPAN;
+        let mut rows = [self.source.as_ptr(); PIXELS];
         for (i, row) in rows.iter_mut().enumerate() {
             let pixel = pixels[i.min(pixels.len() - 1)];
-            *row = E::factors(&self.source[pixel.source..])[..reach].as_ptr();
+            *row = self.source[pixel.source / F::SPAN..][..reach].as_ptr();
             for block in 0..BLOCKS {
                 L::expect(self.destination, pixel.destination + block * LANES);
             }
         }
         let mut sums = [[L::splat(0.0); PIXELS]; BLOCKS];
         for run in &lattice.runs {
-            let (first, len) = (run.source / E::SPAN, run.len / E::SPAN);
+            let (first, len) = (run.source / F::SPAN, run.len / F::SPAN);
             assert!(first + len <= reach, "{run:?} ends behind {reach}");
-            let panels = self.weights.panels::<BLOCKS>(run.weight / E::SPAN, len);
+            let panels = self.weights.panels::<BLOCKS>(run.weight / F::SPAN, len);
             let ahead = match (self.source_is, &lattice.runs[..]) {
                 // Where there are more runs, the next tile sees much of what this one sees.
                 (Nearness::Far, [_]) => &after[..PIXELS.min(after.len())],
@@ -207,16 +203,16 @@ impl<E: Stored, D: Stored> Tiles<'_, E, D> {
             };
             for done in (0..len).step_by(LANES) {
                 for pixel in ahead {
-                    L::expect(self.source, pixel.source + done * E::SPAN);
+                    L::expect(self.source, pixel.source / F::SPAN + done);
                 }
                 for k in done..len.min(done + LANES) {
                     for (panel, sums) in panels.iter().zip(&mut sums) {
-                        let weights = E::Factor::load::<L>(&panel[k]);
+                        let weights = F::load::<L>(&panel[k]);
                         for (sum, row) in sums.iter_mut().zip(&rows) {
                             // SAFETY: each row is the start of a slice of `reach` factors, and
                             // `first + k` is below `first + len`, which is not above `reach`.
                             let factor = unsafe { &*row.add(first + k) };
-                            *sum = E::Factor::mul_add(factor.splat(), weights, *sum);
+                            *sum = F::mul_add(factor.splat(), weights, *sum);
                         }
                     }
                 }
@@ -227,6 +223,7 @@ impl<E: Stored, D: Stored> Tiles<'_, E, D> {
         }
     }
 
+    /// Only where a factor is one number.
     #[inline(always)]
     fn same_tile<L: Lanes>(&mut self, lattice: &Lattice, pixels: &[Pixel]) {
         let mut sums = [L::splat(0.0); FEW_PIXELS];
@@ -235,10 +232,10 @@ impl<E: Stored, D: Stored> Tiles<'_, E, D> {
             *source = pixels[i.min(pixels.len() - 1)].source;
         }
         for run in &lattice.runs {
-            let weights = E::Factor::load_firsts::<L>(&self.weights.rows[run.weight]);
+            let weights = F::load::<L>(&self.weights.rows[run.weight]);
             for (sum, at) in sums.iter_mut().zip(&sources) {
-                let source = L::load_padded(&self.source[at + run.source..]);
-                *sum = source.mul_add(weights, *sum);
+                let source = F::load(&first_lanes(&self.source[at + run.source..]));
+                *sum = F::mul_add(source, weights, *sum);
             }
         }
         self.store(0, sums, pixels);

@@ -30,12 +30,12 @@ pub trait Element: Stored {
 
 /// How numbers of a type lie in memory, and how they get into [`Lanes`]. Sealed: this is in no
 /// public module.
-pub trait Stored: Zero + PartialEq + std::fmt::Debug + Send + Sync + 'static {
-    /// What is multiplied at once for each sum.
-    type Factor: Factor;
-
-    /// Numbers in a factor.
-    const SPAN: usize;
+pub trait Stored:
+    Makes<f32> + Makes<<Self as Stored>::Joined> + PartialEq + std::fmt::Debug + Send + Sync + 'static
+{
+    /// What is multiplied at once for each sum where the processor multiplies pairs of `bf16`; elsewhere it is
+    /// one `f32`.
+    type Joined: Factor;
 
     fn load<L: Lanes>(from: &[Self; LANES]) -> L;
     /// Loads fewer than sixteen numbers, and zeros for the others.
@@ -49,15 +49,6 @@ pub trait Stored: Zero + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     /// Stores fewer than sixteen numbers.
     fn store_short<L: Lanes>(lanes: L, to: &mut [Self]);
 
-    /// The factor of up to [`Stored::SPAN`] numbers, and zeros if there are fewer.
-    fn factor(numbers: &[Self]) -> Self::Factor;
-    /// The factors of numbers that follow each other; a rest that does not fill one is left out.
-    fn factors(numbers: &[Self]) -> &[Self::Factor];
-    /// The numbers, if each one is a factor of its own.
-    fn single_factors(numbers: &[Self]) -> Option<&[Self::Factor]>;
-    /// The factors down the columns of the first [`Stored::SPAN`] rows.
-    fn weave<L: Lanes>(rows: [&[Self; LANES]; 2], to: &mut [Self::Factor; LANES]);
-
     /// The numbers, if they are `bf16`.
     fn as_bf16(_: &[Self]) -> Option<&[bf16]> {
         None
@@ -69,20 +60,49 @@ pub trait Stored: Zero + PartialEq + std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// What is multiplied at once for each sum: one `f32`, one `f16`, or two `bf16`.
+/// What is multiplied at once for each sum: one `f32`, or two `bf16`.
 ///
-/// Two, because AVX512-BF16 adds the products of two pairs in one instruction. Measured on AMD's
-/// Zen 4, it does as many of these per second as of `f32` multiply-adds, which makes `bf16` twice as
-/// fast as `f32`. On Intel's Sapphire Rapids it is half as fast; but there, too, it takes no longer
-/// than to widen the pairs first. So it is used wherever it exists.
-pub trait Factor: Zero + Send + Sync {
+/// Two, because AVX512-BF16 adds the products of two pairs in one instruction. AMD's processors do as many
+/// of these per second as of `f32` multiply-adds, which makes `bf16` twice as fast as `f32`. Intel's do a quarter,
+/// measured on Sapphire Rapids' successor, so there every number is widened once, and then it is `f32` that
+/// is multiplied: see [`Isa::multiplies_pairs`](crate::Isa).
+pub trait Factor: Zero + Send + Sync + 'static {
+    /// Numbers in a factor.
+    const SPAN: usize;
+
     fn load<L: Lanes>(from: &[Self; LANES]) -> L;
     fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]);
     fn splat<L: Lanes>(&self) -> L;
-    /// Loads the first number of each factor.
-    fn load_firsts<L: Lanes>(from: &[Self; LANES]) -> L;
     /// Adds the products of the factors to the sums.
     fn mul_add<L: Lanes>(a: L, b: L, sums: L) -> L;
+}
+
+/// How numbers become factors. Where there are too few for a factor, it is filled up with zeros.
+pub trait Makes<F: Factor>: Zero + Send + Sync {
+    /// The factors of numbers that follow each other, if they lie in memory as such; a rest that does not
+    /// fill one is left out. Otherwise factors are single numbers.
+    fn in_place(numbers: &[Self]) -> Option<&[F]>;
+    /// The factor of up to [`Factor::SPAN`] numbers.
+    fn factor(numbers: &[Self]) -> F;
+    /// The factors down the columns of the first [`Factor::SPAN`] rows.
+    fn weave<L: Lanes>(rows: [&[Self; LANES]; 2], to: &mut [F; LANES]);
+}
+
+/// The factors of numbers that follow each other, as many as there are or as there is room for.
+#[inline(always)]
+pub(crate) fn lay<L: Lanes, E: Makes<F>, F: Factor>(numbers: &[E], to: &mut [F]) {
+    let mut done = 0;
+    if let Some(factors) = E::in_place(numbers) {
+        done = factors.len().min(to.len());
+        to[..done].copy_from_slice(&factors[..done]);
+    } else {
+        for (numbers, to) in numbers.as_chunks().0.iter().zip(to.as_chunks_mut().0) {
+            E::weave::<L>([numbers; 2], to);
+            done += LANES;
+        }
+    }
+    let rest = numbers[done * F::SPAN..].chunks(F::SPAN);
+    to[done..].iter_mut().zip(rest).for_each(|(to, numbers)| *to = E::factor(numbers));
 }
 
 impl Element for f32 {
@@ -96,9 +116,7 @@ impl Element for f32 {
 }
 
 impl Stored for f32 {
-    type Factor = Self;
-
-    const SPAN: usize = 1;
+    type Joined = Self;
 
     #[inline(always)]
     fn load<L: Lanes>(from: &[Self; LANES]) -> L {
@@ -119,29 +137,28 @@ impl Stored for f32 {
     fn store_short<L: Lanes>(lanes: L, to: &mut [Self]) {
         lanes.store_short(to);
     }
+}
 
+impl Makes<f32> for f32 {
     #[inline(always)]
-    fn factor(numbers: &[Self]) -> Self {
-        numbers[0]
-    }
-
-    #[inline(always)]
-    fn factors(numbers: &[Self]) -> &[Self] {
-        numbers
-    }
-
-    #[inline(always)]
-    fn single_factors(numbers: &[Self]) -> Option<&[Self]> {
+    fn in_place(numbers: &[Self]) -> Option<&[f32]> {
         Some(numbers)
     }
 
     #[inline(always)]
-    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [Self; LANES]) {
+    fn factor(numbers: &[Self]) -> f32 {
+        numbers[0]
+    }
+
+    #[inline(always)]
+    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [f32; LANES]) {
         L::load(row).store(to);
     }
 }
 
 impl Factor for f32 {
+    const SPAN: usize = 1;
+
     #[inline(always)]
     fn load<L: Lanes>(from: &[Self; LANES]) -> L {
         L::load(from)
@@ -155,11 +172,6 @@ impl Factor for f32 {
     #[inline(always)]
     fn splat<L: Lanes>(&self) -> L {
         L::splat(*self)
-    }
-
-    #[inline(always)]
-    fn load_firsts<L: Lanes>(from: &[Self; LANES]) -> L {
-        L::load(from)
     }
 
     #[inline(always)]
@@ -179,9 +191,7 @@ impl Element for bf16 {
 }
 
 impl Stored for bf16 {
-    type Factor = [Self; 2];
-
-    const SPAN: usize = 2;
+    type Joined = [Self; 2];
 
     #[inline(always)]
     fn load<L: Lanes>(from: &[Self; LANES]) -> L {
@@ -208,26 +218,6 @@ impl Stored for bf16 {
         lanes.store_bf16_short(to);
     }
 
-    #[inline(always)]
-    fn factor(numbers: &[Self]) -> [Self; 2] {
-        [numbers[0], numbers.get(1).copied().unwrap_or_default()]
-    }
-
-    #[inline(always)]
-    fn factors(numbers: &[Self]) -> &[[Self; 2]] {
-        numbers.as_chunks().0
-    }
-
-    #[inline(always)]
-    fn single_factors(_: &[Self]) -> Option<&[[Self; 2]]> {
-        None
-    }
-
-    #[inline(always)]
-    fn weave<L: Lanes>([first, second]: [&[Self; LANES]; 2], to: &mut [[Self; 2]; LANES]) {
-        L::pair(first, second, to);
-    }
-
     fn as_bf16(numbers: &[Self]) -> Option<&[bf16]> {
         Some(numbers)
     }
@@ -237,11 +227,45 @@ impl Stored for bf16 {
     }
 }
 
-/// The factors down the first sixteen columns of the first [`Stored::SPAN`] of two rows; what is missing is
+impl Makes<[bf16; 2]> for bf16 {
+    #[inline(always)]
+    fn in_place(numbers: &[Self]) -> Option<&[[bf16; 2]]> {
+        Some(numbers.as_chunks().0)
+    }
+
+    #[inline(always)]
+    fn factor(numbers: &[Self]) -> [bf16; 2] {
+        [numbers[0], numbers.get(1).copied().unwrap_or_default()]
+    }
+
+    #[inline(always)]
+    fn weave<L: Lanes>([first, second]: [&[Self; LANES]; 2], to: &mut [[bf16; 2]; LANES]) {
+        L::pair(first, second, to);
+    }
+}
+
+impl Makes<f32> for bf16 {
+    #[inline(always)]
+    fn in_place(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    #[inline(always)]
+    fn factor(numbers: &[Self]) -> f32 {
+        numbers[0].to_f32()
+    }
+
+    #[inline(always)]
+    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [f32; LANES]) {
+        L::load_bf16(row).store(to);
+    }
+}
+
+/// The factors down the first sixteen columns of the first [`Factor::SPAN`] of two rows; what is missing is
 /// zero.
 #[inline(always)]
-pub(crate) fn weave<L: Lanes, E: Stored>(rows: [&[E]; 2], to: &mut [E::Factor; LANES]) {
-    let rows = [rows[0], rows[E::SPAN - 1]];
+pub(crate) fn weave<L: Lanes, E: Makes<F>, F: Factor>(rows: [&[E]; 2], to: &mut [F; LANES]) {
+    let rows = [rows[0], rows[F::SPAN - 1]];
     match rows.map(<[E]>::first_chunk) {
         [Some(first), Some(second)] => E::weave::<L>([first, second], to),
         _ => weave_short(rows, to),
@@ -251,13 +275,15 @@ pub(crate) fn weave<L: Lanes, E: Stored>(rows: [&[E]; 2], to: &mut [E::Factor; L
 /// The same, number by number. Apart, so that nothing is copied where nothing is missing.
 #[cold]
 #[inline(never)]
-fn weave_short<E: Stored>(rows: [&[E]; 2], to: &mut [E::Factor; LANES]) {
+fn weave_short<E: Makes<F>, F: Factor>(rows: [&[E]; 2], to: &mut [F; LANES]) {
     for (column, to) in to.iter_mut().enumerate() {
-        *to = E::factor(&rows.map(|row| row.get(column).copied().unwrap_or_default())[..E::SPAN]);
+        *to = E::factor(&rows.map(|row| row.get(column).copied().unwrap_or_default())[..F::SPAN]);
     }
 }
 
 impl Factor for [bf16; 2] {
+    const SPAN: usize = 2;
+
     #[inline(always)]
     fn load<L: Lanes>(from: &[Self; LANES]) -> L {
         L::load_pairs(from)
@@ -271,11 +297,6 @@ impl Factor for [bf16; 2] {
     #[inline(always)]
     fn splat<L: Lanes>(&self) -> L {
         L::splat_pair(self)
-    }
-
-    #[inline(always)]
-    fn load_firsts<L: Lanes>(from: &[Self; LANES]) -> L {
-        L::load_firsts(from)
     }
 
     #[inline(always)]
@@ -294,11 +315,8 @@ impl Element for f16 {
     }
 }
 
-/// Every number is widened when it is loaded: products and sums are those of `f32`.
 impl Stored for f16 {
-    type Factor = Self;
-
-    const SPAN: usize = 1;
+    type Joined = f32;
 
     #[inline(always)]
     fn load<L: Lanes>(from: &[Self; LANES]) -> L {
@@ -321,51 +339,21 @@ impl Stored for f16 {
         lanes.store_f16(&mut padded);
         to.copy_from_slice(&padded[..to.len()]);
     }
-
-    #[inline(always)]
-    fn factor(numbers: &[Self]) -> Self {
-        numbers[0]
-    }
-
-    #[inline(always)]
-    fn factors(numbers: &[Self]) -> &[Self] {
-        numbers
-    }
-
-    #[inline(always)]
-    fn single_factors(numbers: &[Self]) -> Option<&[Self]> {
-        Some(numbers)
-    }
-
-    #[inline(always)]
-    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [Self; LANES]) {
-        *to = *row;
-    }
 }
 
-impl Factor for f16 {
+impl Makes<f32> for f16 {
     #[inline(always)]
-    fn load<L: Lanes>(from: &[Self; LANES]) -> L {
-        L::load_f16(from)
+    fn in_place(_: &[Self]) -> Option<&[f32]> {
+        None
     }
 
     #[inline(always)]
-    fn store<L: Lanes>(lanes: L, to: &mut [Self; LANES]) {
-        lanes.store_f16(to);
+    fn factor(numbers: &[Self]) -> f32 {
+        numbers[0].to_f32()
     }
 
     #[inline(always)]
-    fn splat<L: Lanes>(&self) -> L {
-        L::splat_f16(*self)
-    }
-
-    #[inline(always)]
-    fn load_firsts<L: Lanes>(from: &[Self; LANES]) -> L {
-        L::load_f16(from)
-    }
-
-    #[inline(always)]
-    fn mul_add<L: Lanes>(a: L, b: L, sums: L) -> L {
-        a.mul_add(b, sums)
+    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [f32; LANES]) {
+        L::load_f16(row).store(to);
     }
 }

@@ -9,7 +9,7 @@ use crate::band::Band;
 use crate::channels::{Block, Channels, PackRows};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
-use crate::element::Stored;
+use crate::element::{Factor, Makes, Stored};
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::plan::{Plan, Plans};
@@ -40,13 +40,13 @@ struct Share<'a> {
 }
 
 /// Everything that does not change from share to share.
-struct Pass<'a, E> {
+struct Pass<'a, E, F> {
     isa: Isa,
     channels: Channels,
     taps: &'a [usize],
     images: usize,
     plan: &'a Plan,
-    source: &'a [E],
+    source: &'a [F],
     weight: &'a [E],
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn suits(conv: &Conv, direction: Direction) -> bool {
 }
 
 /// Writes the output into `destination`.
-pub(crate) fn forward<E: Stored>(
+pub(crate) fn forward<E: Stored + Makes<F>, F: Factor>(
     conv: &Conv,
     write: Write,
     source: &[E],
@@ -67,22 +67,22 @@ pub(crate) fn forward<E: Stored>(
 ) {
     let stencils = conv.stencils(Direction::Forward);
     let taps = Channels::taps(&stencils, conv.window().kernel[1]);
-    let channels = Channels::new::<E>(conv, Direction::Forward);
+    let channels = Channels::new::<F>(conv, Direction::Forward);
     let blocks = channels.blocks();
     let output = conv.output();
     let band = Band::whole(output);
     let columns = SHARE_BLOCKS * LANES;
     let of_share = ImageShape { channels: columns, ..output };
-    let layout = channels.layout();
+    let layout = channels.layout::<E, F>();
     let plans = Plans::new(&[band], &stencils, conv.input(), of_share, layout);
     let plan = plans.of(&band);
-    let mut copy = Vec::new();
-    plan.frame.load(source, &band, &mut copy);
-    let source = plan.frame.view(source, &band, &copy);
+    let mut copy: Vec<F> = Vec::new();
     let isa = Isa::current();
+    plan.frame.load(isa, source, &band, &mut copy);
+    let source = plan.frame.view(source, &band, &copy);
     let pass = Pass { isa, channels, taps: &taps, images: output.batch, plan, source, weight };
 
-    let shares = shares(taps.len() * channels.factors::<E>(), &blocks);
+    let shares = shares(taps.len() * channels.factors::<F>(), &blocks);
     let len = of_share.len();
     let sums = in_parts(shares.iter().map(|_| len), |nth, sums| pass.sum(&shares[nth], sums));
     let sums = Sums { write, numbers: &sums, share_len: len, columns };
@@ -104,15 +104,15 @@ fn shares(rows: usize, blocks: &[Block]) -> Vec<Share<'_>> {
     (0..rows).step_by(some).flat_map(of_rows).collect()
 }
 
-impl<E: Stored> Pass<'_, E> {
+impl<E: Makes<F>, F: Factor> Pass<'_, E, F> {
     /// Writes the sums over the share's rows, pixel by pixel.
     fn sum(&self, share: &Share<'_>, sums: &mut [f32]) {
         let Share { rows, blocks } = share;
-        let panels = &mut vec![[E::Factor::default(); LANES]; rows.len() * blocks.len()];
+        let panels = &mut vec![[F::default(); LANES]; rows.len() * blocks.len()];
         let Self { channels, taps, weight, .. } = *self;
         self.isa.run(PackRows { channels, blocks, weight, taps, rows: rows.clone(), panels });
         let first = blocks[0].destination;
-        let numbers = rows.start * E::SPAN..rows.end * E::SPAN;
+        let numbers = rows.start * F::SPAN..rows.end * F::SPAN;
         let lattices = self.plan.lattices.iter().map(|lattice| lattice.within(&numbers));
         self.isa.run(Correlate {
             mix: channels.mix,

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use crate::ImageShape;
 use crate::band::Band;
+use crate::element::{Factor, Makes, lay};
+use crate::lanes::{Kernel, Lanes};
+use crate::{ImageShape, Isa};
 
 /// How the source's pixels are wanted.
 #[derive(Debug, Clone, Copy)]
@@ -12,16 +14,11 @@ pub(crate) struct Layout {
     pub(crate) depth: usize,
     /// ... take up so much room, and what they do not fill is zeros.
     pub(crate) pitch: usize,
+    /// Whether they are read where they lie, with nothing to be filled.
+    pub(crate) in_place: bool,
 }
 
-impl Layout {
-    /// Whether nothing has to be filled, so that pixels are read where they lie.
-    fn is_dense(self) -> bool {
-        self.pitch == self.depth
-    }
-}
-
-/// Some rows of each image of a band: as they lie in the source, or copied with gaps.
+/// Some rows of each image of a band: as they lie in the source, or copied as factors.
 #[derive(Debug)]
 pub(crate) struct Frame {
     source: ImageShape,
@@ -36,50 +33,78 @@ pub(crate) struct Frame {
 
 impl Frame {
     pub(crate) fn new(source: ImageShape, rows: Range<usize>, layout: Layout) -> Self {
-        let Layout { depth, pitch } = layout;
+        let Layout { depth, pitch, in_place } = layout;
         let pixel_pitch = source.channels / depth * pitch;
-        let image_rows = if layout.is_dense() { source.height } else { rows.len() };
+        let image_rows = if in_place { source.height } else { rows.len() };
         let row_pitch = source.width * pixel_pitch;
         let image_pitch = image_rows * row_pitch;
         Self { source, layout, rows, image_pitch, row_pitch, pixel_pitch }
     }
 
     /// Copies the band's part of `source` into `copy`, unless it is read in place.
-    pub(crate) fn load<E: Copy + Default>(&self, source: &[E], band: &Band, copy: &mut Vec<E>) {
-        if self.layout.is_dense() {
+    pub(crate) fn load<E: Makes<F>, F: Factor>(
+        &self,
+        isa: Isa,
+        source: &[E],
+        band: &Band,
+        copy: &mut Vec<F>,
+    ) {
+        if self.layout.in_place {
             return;
         }
-        // One pixel at least, for those to point to that see padding only. What lies between the
-        // channels of the copies is never written, so it stays zero from band to band.
+        // One pixel at least, for those to point to that see padding only.
         let len = (band.images * self.image_pitch).max(self.pixel_pitch);
-        copy.resize(len, E::default());
-        if self.rows.is_empty() {
-            return;
-        }
-        let ImageShape { height, width, channels, .. } = self.source;
-        for (image, copy) in (band.image..).zip(copy.chunks_exact_mut(self.image_pitch)) {
-            let first = (image * height + self.rows.start) * width;
-            let pixels = source[first * channels..].chunks_exact(channels);
-            for (pixel, copy) in pixels.zip(copy.chunks_exact_mut(self.pixel_pitch)) {
-                self.copy_pixel(pixel, copy);
-            }
+        copy.resize(len / F::SPAN, F::default());
+        if !self.rows.is_empty() {
+            isa.run(Load { frame: self, source, image: band.image, copy });
         }
     }
 
-    fn copy_pixel<E: Copy>(&self, pixel: &[E], copy: &mut [E]) {
-        let Layout { depth, pitch, .. } = self.layout;
-        for (from, to) in pixel.chunks_exact(depth).zip(copy.chunks_exact_mut(pitch)) {
-            // Too few for a call of `memcpy` to pay.
-            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-        }
+    /// Where the band's frame begins in the source, if it is read in place.
+    pub(crate) fn first(&self, band: &Band) -> usize {
+        band.image * self.image_pitch + self.rows.start * self.row_pitch
     }
 
     /// The band's frame: a part of `source`, or what was loaded into `copy`.
-    pub(crate) fn view<'a, E>(&self, source: &'a [E], band: &Band, copy: &'a [E]) -> &'a [E] {
-        if self.layout.is_dense() {
-            &source[band.image * self.image_pitch + self.rows.start * self.row_pitch..]
-        } else {
-            copy
+    pub(crate) fn view<'a, E: Makes<F>, F: Factor>(
+        &self,
+        source: &'a [E],
+        band: &Band,
+        copy: &'a [F],
+    ) -> &'a [F] {
+        let in_place = self.layout.in_place.then(|| E::in_place(&source[self.first(band)..]));
+        in_place.flatten().unwrap_or(copy)
+    }
+}
+
+/// Copies the rows of images from this one on.
+struct Load<'a, E, F> {
+    frame: &'a Frame,
+    source: &'a [E],
+    image: usize,
+    copy: &'a mut [F],
+}
+
+impl<E: Makes<F>, F: Factor> Kernel for Load<'_, E, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Frame { source: ImageShape { height, width, channels, .. }, layout, rows, .. } =
+            self.frame;
+        let row_len = width * channels;
+        let copies = self.copy.chunks_exact_mut(self.frame.image_pitch / F::SPAN);
+        for (image, copy) in (self.image..).zip(copies) {
+            let first = (image * height + rows.start) * row_len;
+            let numbers = &self.source[first..][..rows.len() * row_len];
+            if layout.pitch == layout.depth {
+                lay::<L, E, F>(numbers, copy);
+                continue;
+            }
+            let copies = copy.chunks_exact_mut(layout.pitch / F::SPAN);
+            for (numbers, copy) in numbers.chunks_exact(layout.depth).zip(copies) {
+                lay::<L, E, F>(numbers, copy);
+            }
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Which vector instructions compute.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__cpuid_count, CpuidResult};
 use std::cell::Cell;
+use std::sync::OnceLock;
 
 use crate::{Error, amx};
 
 /// An instruction set that the operators are compiled for.
 ///
-/// An operator takes the best one that the processor has. Results differ between instruction sets
+/// An operator takes [the best one](Isa::best) that the processor has. Results differ between instruction sets
 /// in their last bits, never between runs or numbers of threads on the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Isa {
@@ -16,7 +19,8 @@ pub enum Isa {
     Avx2,
     /// AVX-512 F, VL, BW and DQ.
     Avx512,
-    /// The same and AVX512-BF16, which multiplies pairs of `bf16`; `f32` gains nothing from it.
+    /// The same and AVX512-BF16, which multiplies pairs of `bf16`; `f32` gains nothing from it, and nor does
+    /// `bf16` on Intel's processors, which take four times as long for it as for products of `f32`.
     Avx512Bf16,
     /// The same and AMX-TILE and AMX-BF16, which multiply tiles of `bf16`, on Linux 5.16 or later.
     ///
@@ -67,8 +71,18 @@ impl Isa {
         CHOSEN.get().unwrap_or_else(Self::best)
     }
 
-    fn best() -> Self {
-        ALL.into_iter().rfind(|isa| isa.is_available()).unwrap_or(Self::Portable)
+    /// The fastest one that this processor has: what operators use outside of every [`Isa::scope`].
+    #[must_use]
+    pub fn best() -> Self {
+        static BEST: OnceLock<Isa> = OnceLock::new();
+        let suits = |isa: &Self| isa.is_available() && !(isa.multiplies_pairs() && is_intels());
+        *BEST.get_or_init(|| ALL.into_iter().rfind(suits).unwrap_or(Self::Portable))
+    }
+
+    /// Whether vectors of pairs of `bf16` are multiplied, in place of `f32`: not beside AMX, whose processors are
+    /// Intel's, for what AMX cannot do.
+    pub(crate) fn multiplies_pairs(self) -> bool {
+        self == Self::Avx512Bf16
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -105,6 +119,28 @@ impl Isa {
             _ => self == Self::Portable,
         }
     }
+}
+
+/// What the processor says of itself.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn cpuid(leaf: u32, subleaf: u32) -> CpuidResult {
+    #[allow(unused_unsafe, reason = "the function is unsafe in older compilers only")]
+    // SAFETY: every processor of this architecture has the instruction, and it only reads.
+    unsafe {
+        __cpuid_count(leaf, subleaf)
+    }
+}
+
+/// Whether Intel has made the processor.
+#[cfg(target_arch = "x86_64")]
+fn is_intels() -> bool {
+    let CpuidResult { ebx, edx, ecx, .. } = cpuid(0, 0);
+    [ebx, edx, ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_intels() -> bool {
+    false
 }
 
 /// Ends a scope, also when it panics.

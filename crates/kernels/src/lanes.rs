@@ -83,7 +83,6 @@ pub trait Lanes: Copy {
         to.copy_from_slice(&padded[..to.len()]);
     }
     fn load_f16(from: &[f16; LANES]) -> Self;
-    fn splat_f16(value: f16) -> Self;
     /// Rounds to the nearest, and to the even one of two that are as near; NaN stays NaN.
     fn store_f16(self, to: &mut [f16; LANES]);
     /// Loads pairs, which only [`Lanes::dot`] may touch.
@@ -92,8 +91,6 @@ pub trait Lanes: Copy {
     fn store_pairs(self, to: &mut [[bf16; 2]; LANES]);
     /// The values of both, numbers or pairs, in turn: first those of their first halves.
     fn interleave(self, other: Self) -> [Self; 2];
-    /// Loads the first number of each pair.
-    fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self;
     fn pair(first: &[bf16; LANES], second: &[bf16; LANES], to: &mut [[bf16; 2]; LANES]);
     /// Adds the products of two pairs to the addend. Where the processor has an instruction for it,
     /// that takes subnormal numbers as zero.

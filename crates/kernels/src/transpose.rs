@@ -1,24 +1,17 @@
 //! Sixteen by sixteen factors, rows and columns swapped.
 
-use crate::element::{Factor, Stored};
+use crate::element::{Factor, Makes, lay};
 use crate::lanes::{LANES, Lanes};
 
 /// The factors of up to sixteen rows, from each row's `nth` sixteen on, as columns; what is missing is zero.
 #[inline(always)]
-pub(crate) fn across<'a, E: Stored, L: Lanes>(
+pub(crate) fn across<'a, E: Makes<F> + 'a, F: Factor, L: Lanes>(
     rows: impl Iterator<Item = &'a [E]>,
     nth: usize,
-) -> [[E::Factor; LANES]; LANES] {
-    let mut tile = [[E::Factor::default(); LANES]; LANES];
+) -> [[F; LANES]; LANES] {
+    let mut tile = [[F::default(); LANES]; LANES];
     for (row, tile) in rows.zip(&mut tile) {
-        let numbers = &row[(nth * LANES * E::SPAN).min(row.len())..];
-        match E::factors(numbers).first_chunk() {
-            Some(whole) => *tile = *whole,
-            None => {
-                let factors = numbers.chunks(E::SPAN).map(E::factor);
-                tile.iter_mut().zip(factors).for_each(|(to, factor)| *to = factor);
-            }
-        }
+        lay::<L, E, F>(&row[(nth * LANES * F::SPAN).min(row.len())..], tile);
     }
     transpose::<L, _>(&tile)
 }

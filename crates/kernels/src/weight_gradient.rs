@@ -5,12 +5,13 @@ use std::ops::Range;
 use crate::band::Band;
 use crate::channels::{Block, Channels};
 use crate::direction::Direction;
-use crate::element::Element;
+use crate::element::{Element, Factor, Makes};
+use crate::frame::Layout;
 use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plans, cut};
 use crate::totals::add_to_rows;
-use crate::weight_tiles::WeightGradient;
+use crate::weight_tiles::{Line, WeightGradient};
 use crate::{Conv, ImageShape, Isa};
 
 /// Into how many tasks the work is divided, whatever the number of threads.
@@ -52,7 +53,7 @@ pub(crate) fn weight_gradient<E: Element>(conv: &Conv, x: &[E], dy: &[E], dweigh
     let stencils = conv.stencils(Direction::Forward);
     let band_count = (SUMS_LEN / dweight.len()).clamp(1, TASKS);
     let bands = Band::divide(output, band_count);
-    let layout = channels.layout();
+    let layout = Layout { in_place: true, ..channels.layout::<E, f32>() };
     let plans = Plans::new(&bands, &stencils, input, output, layout);
     let blocks = channels.blocks();
     let parts = parts(TASKS / band_count, dweight.len() / output.channels, blocks.len());
@@ -61,7 +62,11 @@ pub(crate) fn weight_gradient<E: Element>(conv: &Conv, x: &[E], dy: &[E], dweigh
     let tasks: Vec<_> =
         bands.iter().flat_map(|&band| parts.iter().map(move |part| Task { band, part })).collect();
     let sums = in_parts(tasks.iter().map(|task| task.part.len()), |task, sums| {
-        pass.sum(&tasks[task], sums);
+        if pass.isa.multiplies_pairs() {
+            pass.sum::<E::Joined>(&tasks[task], sums);
+        } else {
+            pass.sum::<f32>(&tasks[task], sums);
+        }
     });
     pass.reduce(&tasks, &sums, dweight);
 }
@@ -93,13 +98,15 @@ fn parts(parts: usize, rows: usize, blocks: usize) -> Vec<Part> {
 }
 
 impl<E: Element> Pass<'_, E> {
-    /// Adds for each block and each row of the task's part.
-    fn sum(
+    /// Adds for each block and each row of the task's part, with products of type `F`.
+    fn sum<F: Factor>(
         &self,
         Task { band, part: Part { rows, blocks } }: &Task<'_>,
         sums: &mut [[f32; LANES]],
-    ) {
-        let mut gradients = Vec::new();
+    ) where
+        E: Makes<F>,
+    {
+        let mut gradients: Vec<Line<F>> = Vec::new();
         let plan = self.plans.of(band);
         for lattice in &plan.lattices {
             let kernel = WeightGradient {
@@ -107,7 +114,7 @@ impl<E: Element> Pass<'_, E> {
                 blocks: &self.blocks[blocks.clone()],
                 runs: &cut(&lattice.runs, rows).collect::<Vec<_>>(),
                 pixels: lattice.pixels(band.images),
-                source: plan.frame.view(self.x, band, &[]),
+                source: &self.x[plan.frame.first(band)..],
                 dy: band.part(self.output, self.dy),
                 rows: rows.clone(),
                 sums,

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::channels::{Block, Mix};
-use crate::element::{Factor, Stored, weave};
+use crate::element::{Factor, Makes, Stored, weave};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::plan::{Pixel, Run};
 
@@ -12,22 +12,11 @@ use crate::plan::{Pixel, Run};
 /// or all blocks pass over them.
 const CHUNK_PIXELS: usize = 128;
 
-/// So many pixels ahead gradients are asked for while they are loaded, where they are many.
+/// So many pixels ahead gradients are asked for while they are loaded, where they are many ...
 const AHEAD: usize = 8;
 
-/// From so many pairs of blocks on it pays to copy the sources that they share, for these may lie far apart.
-const MANY_PAIRS: usize = 4;
-
-/// The offsets of copied sources, which lie next to each other.
-const COPIED: [Pixel; CHUNK_PIXELS] = {
-    let mut pixels = [Pixel { source: 0, destination: 0 }; CHUNK_PIXELS];
-    let mut i = 0;
-    while i < CHUNK_PIXELS {
-        pixels[i].source = i * LANES;
-        i += 1;
-    }
-    pixels
-};
+/// ... which they are from so many blocks on.
+const MANY_BLOCKS: usize = 7;
 
 /// The factors of sixteen channels, in one cache line where these are of four bytes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,7 +29,7 @@ struct Copies<F>([[F; LANES]; CHUNK_PIXELS]);
 
 /// For every number in the runs and every block of destination channels: adds the sum over some
 /// pixels of source times gradient.
-pub(crate) struct WeightGradient<'a, E: Stored> {
+pub(crate) struct WeightGradient<'a, E, F> {
     pub(crate) mix: Mix,
     pub(crate) blocks: &'a [Block],
     pub(crate) runs: &'a [Run],
@@ -52,17 +41,14 @@ pub(crate) struct WeightGradient<'a, E: Stored> {
     /// For each block and each of the rows.
     pub(crate) sums: &'a mut [[f32; LANES]],
     /// Room for the gradients of all blocks and of a chunk's pixels, joined to factors.
-    pub(crate) gradients: &'a mut Vec<Line<E::Factor>>,
+    pub(crate) gradients: &'a mut Vec<Line<F>>,
 }
 
-impl<E: Stored> Kernel for WeightGradient<'_, E> {
+impl<E: Stored + Makes<F>, F: Factor> Kernel for WeightGradient<'_, E, F> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        let blocks = self.blocks;
-        let groups = blocks.chunk_by(|a, b| a.source == b.source);
-        let pairs: Vec<_> = groups.flat_map(|group| group.chunks(2)).collect();
         let mut rest = self.pixels;
         while !rest.is_empty() {
             let (pixels, after) = rest.split_at(CHUNK_PIXELS.min(rest.len()));
@@ -70,7 +56,7 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
             match self.mix {
                 Mix::Group => {
                     let next = &rest[..CHUNK_PIXELS.min(rest.len())];
-                    self.group_blocks::<L>(&pairs, pixels, next);
+                    self.group_blocks::<L>(pixels, next);
                 }
                 Mix::Same => {
                     for block in 0..self.blocks.len() {
@@ -82,31 +68,29 @@ impl<E: Stored> Kernel for WeightGradient<'_, E> {
     }
 }
 
-impl<E: Stored> WeightGradient<'_, E> {
+impl<E: Stored + Makes<F>, F: Factor> WeightGradient<'_, E, F> {
     #[inline(always)]
-    fn group_blocks<L: Lanes>(&mut self, pairs: &[&[Block]], pixels: &[Pixel], next: &[Pixel]) {
-        let mut copy = Copies([[E::Factor::default(); LANES]; CHUNK_PIXELS]);
-        let copy = &mut copy.0[..pixels.len().div_ceil(E::SPAN)];
-        self.load_gradients::<L>(pairs, pixels, copy.len());
-        let (mut first, mut block) = (0, 0);
-        for group in pairs.chunk_by(|a, b| a[0].source == b[0].source) {
-            self.group_rows::<L>(pixels, next, group, first, block, copy);
+    fn group_blocks<L: Lanes>(&mut self, pixels: &[Pixel], next: &[Pixel]) {
+        let mut copy = Copies([[F::default(); LANES]; CHUNK_PIXELS]);
+        let copy = &mut copy.0[..pixels.len().div_ceil(F::SPAN)];
+        self.load_gradients::<L>(pixels, copy.len());
+        let mut first = 0;
+        for group in self.blocks.chunk_by(|a, b| a.source == b.source) {
+            self.group_rows::<L>(pixels, next, group, first, copy);
             first += group.len();
-            block += group.iter().map(|pair| pair.len()).sum::<usize>();
         }
     }
 
-    /// Loads the gradients of the pixels, joined to so many factors, for each pair of blocks that see the
-    /// same, or block that has no other.
+    /// Loads the gradients of the pixels for each block, joined to so many factors.
     #[inline(always)]
-    fn load_gradients<L: Lanes>(&mut self, pairs: &[&[Block]], pixels: &[Pixel], factors: usize) {
+    fn load_gradients<L: Lanes>(&mut self, pixels: &[Pixel], factors: usize) {
         let pitch = pitch(factors);
-        self.gradients.resize(pairs.len() * pitch, Line::default());
+        self.gradients.resize(self.blocks.len() * pitch, Line::default());
         // Pixel by pixel, which is how they lie; where there are none left, the factors are zeros.
         for k in 0..factors {
-            let pixels = &pixels[pixels.len().min(k * E::SPAN)..];
-            if pairs.len() >= MANY_PAIRS {
-                for pixel in pixels.iter().skip(AHEAD).take(E::SPAN) {
+            let pixels = &pixels[pixels.len().min(k * F::SPAN)..];
+            if self.blocks.len() >= MANY_BLOCKS {
+                for pixel in pixels.iter().skip(AHEAD).take(F::SPAN) {
                     for block in self.blocks {
                         L::expect(self.dy, pixel.destination + block.destination);
                     }
@@ -115,71 +99,49 @@ impl<E: Stored> WeightGradient<'_, E> {
             let start =
                 |nth: usize| pixels.get(nth).map_or(self.dy.len(), |pixel| pixel.destination);
             let rows = [start(0), start(1)].map(|start| &self.dy[start..]);
-            for (pair, panel) in pairs.iter().zip(self.gradients.chunks_exact_mut(pitch)) {
-                let factors = &mut panel[k * pair.len()..][..pair.len()];
-                for (block, factors) in pair.iter().zip(factors) {
-                    let rows = rows.map(|row| row.get(block.destination..).unwrap_or_default());
-                    weave::<L, E>(rows, &mut factors.0);
-                }
+            for (block, panel) in self.blocks.iter().zip(self.gradients.chunks_exact_mut(pitch)) {
+                let rows = rows.map(|row| row.get(block.destination..).unwrap_or_default());
+                weave::<L, E, F>(rows, &mut panel[k].0);
             }
         }
     }
 
-    /// The pairs of a group, given the numbers of its first pair and of its first block. Those of `next` are
-    /// the pixels that come after.
+    /// The blocks of a group, given the number of its first. Those of `next` are the pixels that come after.
     #[inline(always)]
     fn group_rows<L: Lanes>(
         &mut self,
         pixels: &[Pixel],
         next: &[Pixel],
-        pairs: &[&[Block]],
+        blocks: &[Block],
         first: usize,
-        block: usize,
-        copy: &mut [[E::Factor; LANES]],
+        copy: &mut [[F; LANES]],
     ) {
-        let (factors, rows) = (copy.len(), self.rows.len());
+        let rows = self.rows.len();
+        let pitch = pitch(copy.len());
         // Each tile asks for its share of what the next pixels will need.
         let dy_share = next.len().div_ceil(rows.div_ceil(LANES)).max(1);
-        let source_share = next.len().div_ceil(pairs.len()).max(1);
+        let source_share = next.len().div_ceil(blocks.len()).max(1);
         for run in self.runs {
             for done in (0..run.len).step_by(LANES) {
-                let source_of_run = &self.source[pairs[0][0].source + run.source + done..];
-                let (source, offsets) = match E::single_factors(source_of_run) {
-                    Some(source) if pairs.len() < MANY_PAIRS => (source, pixels),
-                    _ => {
-                        let whole = pixels.chunks_exact(E::SPAN);
-                        if let ([last], Some(factors)) = (whole.remainder(), copy.last_mut()) {
-                            weave::<L, E>([&source_of_run[last.source..], &[]], factors);
-                        }
-                        for (pixels, factors) in whole.zip(&mut *copy) {
-                            let rows = [pixels[0], pixels[E::SPAN - 1]];
-                            let rows = rows.map(|pixel| &source_of_run[pixel.source..]);
-                            weave::<L, E>(rows, factors);
-                        }
-                        (copy.as_flattened(), &COPIED[..factors])
-                    }
-                };
+                let source = &self.source[blocks[0].source + run.source + done..];
+                for (pixels, factors) in pixels.chunks(F::SPAN).zip(&mut *copy) {
+                    let row =
+                        |nth: usize| pixels.get(nth).map_or(&[][..], |at| &source[at.source..]);
+                    weave::<L, E, F>([row(0), row(1)], factors);
+                }
                 let row = run.weight + done - self.rows.start;
                 let len = LANES.min(run.len - done);
-                let panels = self.gradients.chunks_exact(pitch(factors)).skip(first);
-                let sums = self.sums[block * rows..].chunks_mut(2 * rows);
-                for (nth, (pair, (panel, sums))) in pairs.iter().zip(panels.zip(sums)).enumerate() {
+                let panels = self.gradients.chunks_exact(pitch).skip(first);
+                let sums = self.sums[first * rows..].chunks_exact_mut(rows);
+                for (nth, (block, (panel, sums))) in blocks.iter().zip(panels.zip(sums)).enumerate()
+                {
                     for pixel in next.chunks(dy_share).nth(row / LANES).unwrap_or_default() {
-                        for block in *pair {
-                            L::expect_later(self.dy, pixel.destination + block.destination);
-                        }
+                        L::expect_later(self.dy, pixel.destination + block.destination);
                     }
                     for pixel in next.chunks(source_share).nth(nth).unwrap_or_default() {
-                        L::expect_later(source_of_run, pixel.source);
+                        L::expect_later(source, pixel.source);
                     }
-                    let (a, b) = sums.split_at_mut(rows);
-                    let a = &mut a[row..][..len];
-                    if pair.len() == 2 {
-                        let sums = [a, &mut b[row..][..len]];
-                        add_group::<L, _, 2>(source, offsets, panel.as_chunks().0, sums);
-                    } else {
-                        add_group::<L, _, 1>(source, offsets, panel.as_chunks().0, [a]);
-                    }
+                    add_rows::<L, F>(copy, panel, &mut sums[row..][..len]);
                 }
             }
         }
@@ -214,56 +176,50 @@ impl<E: Stored> WeightGradient<'_, E> {
     }
 }
 
-/// From one pair's gradients to the next one's: more than are used by one, since pairs that were a power of
+/// From one block's gradients to the next one's: more than are used by one, since blocks that were a power of
 /// two apart would share few sets of the first-level cache.
 fn pitch(factors: usize) -> usize {
-    2 * factors + 1
+    factors + 1
 }
 
-/// Adds the products of the source's first factors, one for each of a block's sums, with the gradients of each
-/// block.
+/// Adds the products of the source's first factors, one for each of a block's sums, with the block's gradients.
 #[inline(always)]
-fn add_group<L: Lanes, F: Factor, const BLOCKS: usize>(
-    source: &[F],
-    offsets: &[Pixel],
-    gradients: &[[Line<F>; BLOCKS]],
-    mut sums: [&mut [[f32; LANES]]; BLOCKS],
+fn add_rows<L: Lanes, F: Factor>(
+    source: &[[F; LANES]],
+    gradients: &[Line<F>],
+    sums: &mut [[f32; LANES]],
 ) {
-    let (mut done, len) = (0, sums[0].len());
-    while done < len {
-        let source = &source[done..];
-        let sums = sums.each_mut().map(|sums| &mut sums[done..]);
-        done += match (L::REGISTERS, BLOCKS, len - done) {
-            (17.., 1, 16..) => group_tile::<L, F, 16, BLOCKS>(source, offsets, gradients, sums),
-            (17.., _, 8..) => group_tile::<L, F, 8, BLOCKS>(source, offsets, gradients, sums),
-            (_, _, 4..) => group_tile::<L, F, 4, BLOCKS>(source, offsets, gradients, sums),
-            _ => group_tile::<L, F, 1, BLOCKS>(source, offsets, gradients, sums),
+    let mut done = 0;
+    while done < sums.len() {
+        let sums = &mut sums[done..];
+        done += match (L::REGISTERS, sums.len()) {
+            (17.., 16..) => tile::<L, F, 16>(source, gradients, done, sums),
+            (_, 4..) => tile::<L, F, 4>(source, gradients, done, sums),
+            _ => tile::<L, F, 1>(source, gradients, done, sums),
         };
     }
 }
 
-/// Does so for the first `ROWS` sums of each block, and says how many these are.
+/// Does so for `ROWS` sums, given the number of the first one's factor, and says how many these are.
+///
+/// In AVX-512 each factor of the source is broadcast by the instruction that multiplies it, so there are hardly
+/// more instructions than products, and the two threads of a core do not wait for each other.
 #[inline(always)]
-fn group_tile<L: Lanes, F: Factor, const ROWS: usize, const BLOCKS: usize>(
-    source: &[F],
-    offsets: &[Pixel],
-    gradients: &[[Line<F>; BLOCKS]],
-    to: [&mut [[f32; LANES]]; BLOCKS],
+fn tile<L: Lanes, F: Factor, const ROWS: usize>(
+    source: &[[F; LANES]],
+    gradients: &[Line<F>],
+    first: usize,
+    to: &mut [[f32; LANES]],
 ) -> usize {
-    let mut sums = [[L::splat(0.0); ROWS]; BLOCKS];
-    for (offset, gradients) in offsets.iter().zip(gradients) {
-        let source = &source[offset.source..][..ROWS];
-        for (sums, gradient) in sums.iter_mut().zip(gradients) {
-            let gradient = F::load::<L>(&gradient.0);
-            for (sum, x) in sums.iter_mut().zip(source) {
-                *sum = F::mul_add(x.splat(), gradient, *sum);
-            }
+    let mut sums = [L::splat(0.0); ROWS];
+    for (source, gradient) in source.iter().zip(gradients) {
+        let gradient = F::load::<L>(&gradient.0);
+        for (sum, x) in sums.iter_mut().zip(&source[first..][..ROWS]) {
+            *sum = F::mul_add(x.splat(), gradient, *sum);
         }
     }
-    for (to, sums) in to.into_iter().zip(sums) {
-        for (to, sum) in to.iter_mut().zip(sums) {
-            sum.add(L::load(to)).store(to);
-        }
+    for (to, sum) in to.iter_mut().zip(sums) {
+        sum.add(L::load(to)).store(to);
     }
     ROWS
 }

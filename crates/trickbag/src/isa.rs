@@ -14,7 +14,7 @@ const VARIABLE: &str = "TRICKBAG_ISA";
 pub(crate) fn capped<R>(f: impl FnOnce(Isa) -> Result<R, Failure>) -> Result<R, Failure> {
     let available = Isa::available();
     match env::var_os(VARIABLE) {
-        None => f(available.last().copied().unwrap_or(Isa::Portable)),
+        None => f(Isa::best()),
         Some(name) => {
             let isa = chosen(&name.to_string_lossy(), &available).map_err(Failure::Input)?;
             isa.scope(|| f(isa)).input()?

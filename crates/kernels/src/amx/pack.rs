@@ -83,7 +83,7 @@ impl Kernel for Pack<'_> {
                             let second =
                                 if second.is_empty() { second } else { &second[column..end] };
                             let to = &mut rows[nth * pairs + pair];
-                            weave::<L, _>([&first[column..end], second], &mut to.0);
+                            weave::<L, _, _>([&first[column..end], second], &mut to.0);
                         }
                     }
                 }
@@ -103,7 +103,7 @@ impl Kernel for Pack<'_> {
 #[inline(always)]
 fn pack_rows<'a, L: Lanes>(weight: impl Iterator<Item = &'a [bf16]> + Clone, rows: &mut [Row]) {
     for (nth, rows) in rows.chunks_mut(ROWS).enumerate() {
-        let tile = across::<bf16, L>(weight.clone(), nth);
+        let tile = across::<bf16, [bf16; 2], L>(weight.clone(), nth);
         rows.iter_mut().zip(tile).for_each(|(row, tile)| row.0 = tile);
     }
 }

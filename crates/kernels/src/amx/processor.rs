@@ -1,7 +1,7 @@
 //! The processor's tiles: whether this process may use them, and the instructions.
 
 use std::arch::asm;
-use std::arch::x86_64::{__cpuid_count, CpuidResult};
+use std::arch::x86_64::CpuidResult;
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::OnceLock;
@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use half::bf16;
 
 use super::tiles::{Aligned, DEPTH, Operands, ROWS, Row, SUMS, Shape, Steps, Sums, Tiles};
+use crate::isa::cpuid;
 use crate::lanes::LANES;
 use crate::{Isa, Write};
 
@@ -243,14 +244,6 @@ fn has_tiles() -> bool {
     let CpuidResult { eax, ebx, ecx, .. } = cpuid(TILE_LEAF, 1);
     let features = AMX_BF16 | AMX_TILE;
     cpuid(7, 0).edx & features == features && [eax, ebx, ecx & 0xffff] == PALETTE
-}
-
-fn cpuid(leaf: u32, subleaf: u32) -> CpuidResult {
-    #[allow(unused_unsafe, reason = "the function is unsafe in older compilers only")]
-    // SAFETY: every processor of this architecture has the instruction, and it only reads.
-    unsafe {
-        __cpuid_count(leaf, subleaf)
-    }
 }
 
 /// Whether the system saves tiles when it switches threads.

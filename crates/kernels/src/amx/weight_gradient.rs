@@ -356,7 +356,7 @@ impl Chunk<'_> {
                 for i in 0..ROWS {
                     let [first, second] =
                         [part(pixels[2 * i], &channels), part(pixels[2 * i + 1], &channels)];
-                    weave::<L, _>([first, second], &mut to[i].0);
+                    weave::<L, _, _>([first, second], &mut to[i].0);
                 }
             }
         }
@@ -384,7 +384,7 @@ impl Chunk<'_> {
                 for i in 0..ROWS {
                     let [first, second] =
                         [part(pixels[2 * i], &channels), part(pixels[2 * i + 1], &channels)];
-                    weave::<L, _>([first, second], &mut woven[i]);
+                    weave::<L, _, _>([first, second], &mut woven[i]);
                 }
                 let transposed = transpose::<L, _>(&woven);
                 let to = &mut to[nth * ROWS * self.pitch + done..];

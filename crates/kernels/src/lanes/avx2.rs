@@ -120,12 +120,6 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
-    fn splat_f16(value: f16) -> Self {
-        // SAFETY: as the module says.
-        Self([unsafe { _mm256_cvtph_ps(_mm_set1_epi16(value.to_bits().cast_signed())) }; 2])
-    }
-
-    #[inline(always)]
     fn store_f16(self, to: &mut [f16; LANES]) {
         let to = to.as_mut_ptr().cast::<__m128i>();
         for (half, numbers) in self.0.into_iter().enumerate() {
@@ -176,11 +170,6 @@ impl Lanes for Avx2 {
             }
         };
         [half(0), half(1)]
-    }
-
-    #[inline(always)]
-    fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self {
-        Self::load_pairs(from).split()[0]
     }
 
     #[inline(always)]

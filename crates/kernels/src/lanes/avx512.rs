@@ -192,12 +192,6 @@ impl<D: Dot> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
-    fn splat_f16(value: f16) -> Self {
-        // SAFETY: as the module says.
-        Self::new(unsafe { _mm512_cvtph_ps(_mm256_set1_epi16(value.to_bits().cast_signed())) })
-    }
-
-    #[inline(always)]
     fn store_f16(self, to: &mut [f16; LANES]) {
         // SAFETY: as the module says; the reference is valid for writing sixteen numbers.
         unsafe {
@@ -240,12 +234,6 @@ impl<D: Dot> Lanes for Avx512<D> {
             let second = _mm512_permutex2var_ps(a, second, b);
             [Self::new(first), Self::new(second)]
         }
-    }
-
-    #[inline(always)]
-    fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self {
-        let [first, _] = split(Self::load_pairs(from).0);
-        Self::new(first)
     }
 
     #[inline(always)]

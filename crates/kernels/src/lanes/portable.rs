@@ -64,11 +64,6 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
-    fn splat_f16(value: f16) -> Self {
-        Self::splat(value.to_f32())
-    }
-
-    #[inline(always)]
     fn store_f16(self, to: &mut [f16; LANES]) {
         *to = self.0.map(f16::from_f32);
     }
@@ -94,11 +89,6 @@ impl Lanes for Portable {
     fn interleave(self, other: Self) -> [Self; 2] {
         let both = [self.0, other.0];
         [0, LANES / 2].map(|half| Self(std::array::from_fn(|i| both[i % 2][half + i / 2])))
-    }
-
-    #[inline(always)]
-    fn load_firsts(from: &[[bf16; 2]; LANES]) -> Self {
-        Self(from.map(|[first, _]| first.to_f32()))
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 
 use crate::band::Band;
 use crate::direction::Direction;
-use crate::element::Stored;
+use crate::element::{Factor, Stored};
 use crate::lanes::LANES;
 use crate::winograd::transform::{IN, OUT, POINTS, TAPS};
 use crate::{Conv, ImageShape, Isa};
@@ -88,14 +88,14 @@ impl Geometry {
 
     /// Whether minimal filtering takes less time than a product for each tap.
     fn pays<E: Stored>(&self, isa: Isa, conv: &Conv, costs: &Costs) -> bool {
-        if isa >= Isa::Amx && E::SPAN > 1 {
+        if isa >= Isa::Amx && E::Joined::SPAN > 1 {
             // It would be in `f32`, where AMX has nothing to offer.
             return false;
         }
         let tiles = self.tile_count() as f64;
         let (depth, columns) = (self.source.channels as f64, self.destination.channels as f64);
         let transforms = costs.transform * tiles * (1.0 / depth + 1.0 / columns);
-        let at_once = if isa >= Isa::Avx512Bf16 { E::SPAN } else { 1 };
+        let at_once = if isa.multiplies_pairs() { E::Joined::SPAN } else { 1 };
         let direct = costs.direct * (TAPS * conv.output().pixels()) as f64 / at_once as f64;
         POINTS as f64 * (tiles + costs.weight) + transforms < direct
     }
