@@ -49,13 +49,14 @@ impl<E: Stored + Makes<F>, F: Factor> Kernel for WeightGradient<'_, E, F> {
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
-        let mut rest = self.pixels;
-        while !rest.is_empty() {
-            let (pixels, after) = rest.split_at(CHUNK_PIXELS.min(rest.len()));
-            rest = after;
+        // Of the same length, about: all sums are loaded and stored once for each chunk.
+        let chunks = self.pixels.len().div_ceil(CHUNK_PIXELS).max(1);
+        let len = self.pixels.len().div_ceil(chunks).next_multiple_of(F::SPAN).max(1);
+        let mut chunks = self.pixels.chunks(len).peekable();
+        while let Some(pixels) = chunks.next() {
             match self.mix {
                 Mix::Group => {
-                    let next = &rest[..CHUNK_PIXELS.min(rest.len())];
+                    let next = chunks.peek().copied().unwrap_or_default();
                     self.group_blocks::<L>(pixels, next);
                 }
                 Mix::Same => {
@@ -96,12 +97,17 @@ impl<E: Stored + Makes<F>, F: Factor> WeightGradient<'_, E, F> {
                     }
                 }
             }
-            let start =
-                |nth: usize| pixels.get(nth).map_or(self.dy.len(), |pixel| pixel.destination);
-            let rows = [start(0), start(1)].map(|start| &self.dy[start..]);
-            for (block, panel) in self.blocks.iter().zip(self.gradients.chunks_exact_mut(pitch)) {
-                let rows = rows.map(|row| row.get(block.destination..).unwrap_or_default());
-                weave::<L, E, F>(rows, &mut panel[k].0);
+            let mut panels = &mut self.gradients[..];
+            // Those that follow each other, up to one that is not whole.
+            for blocks in self.blocks.chunk_by(|block, _| block.columns == LANES) {
+                let columns = (blocks.len() - 1) * LANES + blocks[blocks.len() - 1].columns;
+                let row = |nth: usize| match pixels.get(nth) {
+                    Some(pixel) => &self.dy[pixel.destination + blocks[0].destination..][..columns],
+                    None => &[],
+                };
+                let (some, rest) = panels.split_at_mut(blocks.len() * pitch);
+                panels = rest;
+                weave_rows::<L, E, F>([row(0), row(1)], some.iter_mut().skip(k).step_by(pitch));
             }
         }
     }
@@ -173,6 +179,25 @@ impl<E: Stored + Makes<F>, F: Factor> WeightGradient<'_, E, F> {
                 _ => rows.add::<L, 1>([&some[0]], sums),
             }
         }
+    }
+}
+
+/// For each sixteen columns of the rows: the factors down them.
+#[inline(always)]
+fn weave_rows<'a, L: Lanes, E: Makes<F>, F: Factor + 'a>(
+    rows: [&[E]; 2],
+    to: impl Iterator<Item = &'a mut Line<F>>,
+) {
+    let rows = [rows[0], rows[F::SPAN - 1]];
+    let mut to = to.map(|line| &mut line.0);
+    let [(first, rest), (second, other_rest)] = rows.map(<[E]>::as_chunks);
+    if first.len() == second.len() {
+        first.iter().zip(second).zip(&mut to).for_each(|((first, second), to)| {
+            E::weave::<L>([first, second], to);
+        });
+        to.take(1).for_each(|to| weave::<L, E, F>([rest, other_rest], to));
+    } else {
+        rows[0].chunks(LANES).zip(to).for_each(|(row, to)| weave::<L, E, F>([row, &[]], to));
     }
 }
 
