@@ -7,9 +7,9 @@ use crate::channels::{Block, Channels, Mix, PackColumns, PackRows};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::{Factor, Makes, Stored};
-use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plan, Plans};
+use crate::scratch::Scratch;
 use crate::{Conv, Isa, Write, few_pixels};
 
 /// Source and destination of a band, in numbers, should stay in a core's second-level cache.
@@ -73,59 +73,60 @@ fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
     let blocks = channels.blocks();
     let isa = Isa::current();
     let taps = Channels::taps(&stencils, conv.window().kernel[1]);
-    let panels = pack::<E, F>(isa, channels, &blocks, weight, &taps);
-    let weights = Weights { rows: &panels, block: panels.len() / blocks.len() };
     let band_count = ((from.len() + to.len()) / BAND_LEN).max(MIN_BANDS);
     let bands = Band::divide(to, band_count);
     let plans = Plans::new(&bands, &stencils, from, to, channels.layout::<E, F>());
-    let pass = Pass { isa, write, channels, blocks, weights, source };
-    let parts = band::split(&bands, to, destination);
-    let parts = parts.into_par_iter().map_init(Vec::new, |copy, (band, part)| {
-        pass.run(plans.of(&band), &band, part, copy);
-        finish(band.first(to), part)
-    });
-    parts.collect()
+    // There are no taps if every window lies in the padding and nothing flows back.
+    let depth = taps.len() * channels.factors::<F>();
+    Scratch::Panels.with(blocks.len() * depth, |panels| {
+        if depth > 0 {
+            pack::<E, F>(isa, channels, &blocks, weight, &taps, panels);
+        }
+        let weights = Weights { rows: panels, block: depth };
+        let pass = Pass { isa, write, channels, blocks, weights, source };
+        let parts = band::split(&bands, to, destination).into_par_iter().map(|(band, part)| {
+            pass.run(plans.of(&band), &band, part);
+            finish(band.first(to), part)
+        });
+        parts.collect()
+    })
 }
 
-/// The weights of all blocks, in the order of the taps.
+/// Packs the weights of all blocks, in the order of the taps.
 fn pack<E: Makes<F>, F: Factor>(
     isa: Isa,
     channels: Channels,
     blocks: &[Block],
     weight: &[E],
     taps: &[usize],
-) -> Vec<[F; LANES]> {
-    // There are no taps if every window lies in the padding and nothing flows back.
+    panels: &mut [[F; LANES]],
+) {
     let depth = taps.len() * channels.factors::<F>();
-    if depth == 0 {
-        return vec![];
-    }
-    let shares: Vec<_> = blocks.chunks(PACKED_BLOCKS).collect();
-    in_parts(shares.iter().map(|blocks| blocks.len() * depth), |share, panels| {
-        let blocks = shares[share];
+    let panels = panels.par_chunks_mut(PACKED_BLOCKS * depth);
+    panels.zip(blocks.par_chunks(PACKED_BLOCKS)).for_each(|(panels, blocks)| {
         match (channels.mix, channels.direction) {
             (Mix::Group, Direction::Backward) => {
                 isa.run(PackColumns { channels, blocks, weight, taps, panels });
             }
             _ => isa.run(PackRows { channels, blocks, weight, taps, rows: 0..depth, panels }),
         }
-    })
+    });
 }
 
 impl<E: Stored + Makes<F>, F: Factor> Pass<'_, E, F> {
     /// Computes one band, which is `part` of the destination.
-    fn run(&self, plan: &Plan, band: &Band, part: &mut [E], copy: &mut Vec<F>) {
-        plan.frame.load(self.isa, self.source, band, copy);
-        let source = plan.frame.view(self.source, band, copy);
-        self.isa.run(Correlate {
-            mix: self.channels.mix,
-            write: self.write,
-            weights: self.weights,
-            blocks: &self.blocks,
-            lattices: &plan.lattices,
-            images: band.images,
-            source,
-            destination: part,
+    fn run(&self, plan: &Plan, band: &Band, part: &mut [E]) {
+        plan.frame.view(self.isa, self.source, band, |source| {
+            self.isa.run(Correlate {
+                mix: self.channels.mix,
+                write: self.write,
+                weights: self.weights,
+                blocks: &self.blocks,
+                lattices: &plan.lattices,
+                images: band.images,
+                source,
+                destination: part,
+            });
         });
     }
 }

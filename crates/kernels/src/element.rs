@@ -4,6 +4,7 @@ use half::{bf16, f16};
 
 use crate::fresh::Zero;
 use crate::lanes::{LANES, Lanes, first_lanes};
+use crate::scratch::Keep;
 
 /// A type of the numbers in images and weights: `f32`, or `bf16` or `f16` from the crate `half`.
 ///
@@ -66,7 +67,7 @@ pub trait Stored:
 /// of these per second as of `f32` multiply-adds, which makes `bf16` twice as fast as `f32`. Intel's do a quarter,
 /// measured on Sapphire Rapids' successor, so there every number is widened once, and then it is `f32` that
 /// is multiplied: see [`Isa::multiplies_pairs`](crate::Isa).
-pub trait Factor: Zero + Send + Sync + 'static {
+pub trait Factor: Zero + Keep + Send + Sync {
     /// Numbers in a factor.
     const SPAN: usize;
 

@@ -13,6 +13,7 @@ use crate::element::{Factor, Makes, Stored};
 use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::plan::{Plan, Plans};
+use crate::scratch::Scratch;
 use crate::{Conv, ImageShape, Isa, Write};
 
 /// There are few pixels where the output has no more numbers than this, ...
@@ -76,15 +77,13 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor>(
     let layout = channels.layout::<E, F>();
     let plans = Plans::new(&[band], &stencils, conv.input(), of_share, layout);
     let plan = plans.of(&band);
-    let mut copy: Vec<F> = Vec::new();
     let isa = Isa::current();
-    plan.frame.load(isa, source, &band, &mut copy);
-    let source = plan.frame.view(source, &band, &copy);
-    let pass = Pass { isa, channels, taps: &taps, images: output.batch, plan, source, weight };
-
     let shares = shares(taps.len() * channels.factors::<F>(), &blocks);
     let len = of_share.len();
-    let sums = in_parts(shares.iter().map(|_| len), |nth, sums| pass.sum(&shares[nth], sums));
+    let sums = plan.frame.view(isa, source, &band, |source: &[F]| {
+        let pass = Pass { isa, channels, taps: &taps, images: output.batch, plan, source, weight };
+        in_parts(shares.iter().map(|_| len), |nth, sums| pass.sum(&shares[nth], sums))
+    });
     let sums = Sums { write, numbers: &sums, share_len: len, columns };
     let pixels = (ADDED_LEN / output.channels).max(1);
     let parts = destination.par_chunks_mut(pixels * output.channels).enumerate();
@@ -108,21 +107,23 @@ impl<E: Makes<F>, F: Factor> Pass<'_, E, F> {
     /// Writes the sums over the share's rows, pixel by pixel.
     fn sum(&self, share: &Share<'_>, sums: &mut [f32]) {
         let Share { rows, blocks } = share;
-        let panels = &mut vec![[F::default(); LANES]; rows.len() * blocks.len()];
         let Self { channels, taps, weight, .. } = *self;
-        self.isa.run(PackRows { channels, blocks, weight, taps, rows: rows.clone(), panels });
-        let first = blocks[0].destination;
-        let numbers = rows.start * F::SPAN..rows.end * F::SPAN;
-        let lattices = self.plan.lattices.iter().map(|lattice| lattice.within(&numbers));
-        self.isa.run(Correlate {
-            mix: channels.mix,
-            write: Write::Overwrite,
-            weights: Weights { rows: panels, block: rows.len() },
-            blocks: &blocks.iter().map(|block| block.of_part(first)).collect::<Vec<_>>(),
-            lattices: &lattices.collect::<Vec<_>>(),
-            images: self.images,
-            source: self.source,
-            destination: sums,
+        Scratch::Panels.with(rows.len() * blocks.len(), |panels: &mut [[F; LANES]]| {
+            let packed = PackRows { channels, blocks, weight, taps, rows: rows.clone(), panels };
+            self.isa.run(packed);
+            let first = blocks[0].destination;
+            let numbers = rows.start * F::SPAN..rows.end * F::SPAN;
+            let lattices = self.plan.lattices.iter().map(|lattice| lattice.within(&numbers));
+            self.isa.run(Correlate {
+                mix: channels.mix,
+                write: Write::Overwrite,
+                weights: Weights { rows: panels, block: rows.len() },
+                blocks: &blocks.iter().map(|block| block.of_part(first)).collect::<Vec<_>>(),
+                lattices: &lattices.collect::<Vec<_>>(),
+                images: self.images,
+                source: self.source,
+                destination: sums,
+            });
         });
     }
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use crate::band::Band;
 use crate::element::{Factor, Makes, lay};
-use crate::lanes::{Kernel, Lanes};
+use crate::lanes::{Kernel, LANES, Lanes};
+use crate::scratch::Scratch;
 use crate::{ImageShape, Isa};
 
 /// How the source's pixels are wanted.
@@ -41,39 +42,32 @@ impl Frame {
         Self { source, layout, rows, image_pitch, row_pitch, pixel_pitch }
     }
 
-    /// Copies the band's part of `source` into `copy`, unless it is read in place.
-    pub(crate) fn load<E: Makes<F>, F: Factor>(
+    /// Calls `f` with the band's frame: a part of `source`, or a copy of it.
+    pub(crate) fn view<E: Makes<F>, F: Factor, R>(
         &self,
         isa: Isa,
         source: &[E],
         band: &Band,
-        copy: &mut Vec<F>,
-    ) {
-        if self.layout.in_place {
-            return;
+        f: impl FnOnce(&[F]) -> R,
+    ) -> R {
+        let in_place = self.layout.in_place.then(|| E::in_place(&source[self.first(band)..]));
+        if let Some(factors) = in_place.flatten() {
+            return f(factors);
         }
         // One pixel at least, for those to point to that see padding only.
-        let len = (band.images * self.image_pitch).max(self.pixel_pitch);
-        copy.resize(len / F::SPAN, F::default());
-        if !self.rows.is_empty() {
-            isa.run(Load { frame: self, source, image: band.image, copy });
-        }
+        let len = (band.images * self.image_pitch).max(self.pixel_pitch) / F::SPAN;
+        Scratch::Frame.with(len.div_ceil(LANES), |copy| {
+            let copy = &mut copy.as_flattened_mut()[..len];
+            if !self.rows.is_empty() {
+                isa.run(Load { frame: self, source, image: band.image, copy });
+            }
+            f(copy)
+        })
     }
 
     /// Where the band's frame begins in the source, if it is read in place.
     pub(crate) fn first(&self, band: &Band) -> usize {
         band.image * self.image_pitch + self.rows.start * self.row_pitch
-    }
-
-    /// The band's frame: a part of `source`, or what was loaded into `copy`.
-    pub(crate) fn view<'a, E: Makes<F>, F: Factor>(
-        &self,
-        source: &'a [E],
-        band: &Band,
-        copy: &'a [F],
-    ) -> &'a [F] {
-        let in_place = self.layout.in_place.then(|| E::in_place(&source[self.first(band)..]));
-        in_place.flatten().unwrap_or(copy)
     }
 }
 

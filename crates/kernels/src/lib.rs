@@ -68,6 +68,7 @@ mod norm_backward;
 mod norm_rows;
 mod plan;
 mod pool;
+mod scratch;
 mod sgd;
 mod stencil;
 mod totals;

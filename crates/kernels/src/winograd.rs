@@ -16,6 +16,7 @@ use rayon::prelude::*;
 use crate::band;
 use crate::direction::Direction;
 use crate::element::Stored;
+use crate::scratch::Scratch;
 use crate::{Isa, Write};
 
 pub(crate) use geometry::Geometry;
@@ -40,15 +41,18 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let isa = Isa::current();
-    let panels = &weights::panels(geometry, isa, direction, weight);
     let bands = geometry.bands();
     let parts = band::split(&bands, geometry.destination, destination);
-    let parts = parts.into_par_iter().map(|(band, destination)| {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let destination = &mut *destination;
-            isa.run(Correlate { geometry, band, source, panels, write, destination, scratch });
+    Scratch::Panels.with(geometry.panel_rows(), |panels| {
+        weights::pack(geometry, isa, direction, weight, panels);
+        let panels = &*panels;
+        let parts = parts.into_par_iter().map(|(band, destination)| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let destination = &mut *destination;
+                isa.run(Correlate { geometry, band, source, panels, write, destination, scratch });
+            });
+            finish(band.first(geometry.destination), destination)
         });
-        finish(band.first(geometry.destination), destination)
-    });
-    parts.collect()
+        parts.collect()
+    })
 }

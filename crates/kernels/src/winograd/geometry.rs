@@ -105,6 +105,11 @@ impl Geometry {
         (self.source.channels, self.destination.channels)
     }
 
+    /// Rows of sixteen numbers in the transformed weight.
+    pub(crate) fn panel_rows(&self) -> usize {
+        POINTS * self.source.channels * self.destination.channels / LANES
+    }
+
     /// Tiles that are transformed at one time.
     pub(crate) fn chunk(&self) -> usize {
         let tile_len = POINTS * (self.source.channels + self.destination.channels);

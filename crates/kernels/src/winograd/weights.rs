@@ -1,11 +1,10 @@
 //! The transformed weight of a convolution.
 
-use std::iter::repeat_n;
+use rayon::prelude::*;
 
 use crate::Isa;
 use crate::direction::Direction;
 use crate::element::Stored;
-use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::transpose::transpose;
 use crate::winograd::geometry::Geometry;
@@ -14,17 +13,18 @@ use crate::winograd::transform::{self, Columns, IN, Linear, POINTS, Rows, TAPS};
 /// One tap of sixteen source channels: sixteen numbers of each.
 type Tap = [[f32; LANES]; LANES];
 
-/// The transformed weight: for each block of destination channels, each point and each source channel.
-pub(crate) fn panels<E: Stored>(
+/// Transforms the weight: for each block of destination channels, each point and each source channel.
+pub(crate) fn pack<E: Stored>(
     geometry: &Geometry,
     isa: Isa,
     direction: Direction,
     weight: &[E],
-) -> Vec<[f32; LANES]> {
+    panels: &mut [[f32; LANES]],
+) {
     let (depth, columns) = geometry.channels();
-    in_parts(repeat_n(POINTS * depth, columns / LANES), |block, panel| {
+    panels.par_chunks_mut(POINTS * depth).enumerate().for_each(|(block, panel)| {
         isa.run(Pack { direction, depth, columns, first: block * LANES, weight, panel });
-    })
+    });
 }
 
 struct Pack<'a, E> {
