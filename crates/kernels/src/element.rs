@@ -65,8 +65,7 @@ pub trait Stored:
 ///
 /// Two, because AVX512-BF16 adds the products of two pairs in one instruction. AMD's processors do as many
 /// of these per second as of `f32` multiply-adds, which makes `bf16` twice as fast as `f32`. Intel's do a quarter,
-/// measured on Sapphire Rapids' successor, so there every number is widened once, and then it is `f32` that
-/// is multiplied: see [`Isa::multiplies_pairs`](crate::Isa).
+/// measured on Emerald Rapids, so there every number is widened once, and then it is `f32` that is multiplied.
 pub trait Factor: Zero + Keep + Send + Sync {
     /// Numbers in a factor.
     const SPAN: usize;

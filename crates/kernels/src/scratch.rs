@@ -46,6 +46,7 @@ impl Scratch {
     pub(crate) fn with<F: Keep, R>(self, len: usize, f: impl FnOnce(&mut [[F; LANES]]) -> R) -> R {
         let mut rows = F::kept().with(|kept| kept[self as usize].take());
         if rows.len() < len {
+            drop(rows);
             rows = vec![[F::default(); LANES]; len];
         }
         let result = f(&mut rows[..len]);
