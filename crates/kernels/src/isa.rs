@@ -72,6 +72,12 @@ impl Isa {
     }
 
     /// The fastest one that this processor has: what operators use outside of every [`Isa::scope`].
+    ///
+    /// ```
+    /// use trickbag_kernels::Isa;
+    ///
+    /// assert!(Isa::available().contains(&Isa::best()));
+    /// ```
     #[must_use]
     pub fn best() -> Self {
         static BEST: OnceLock<Isa> = OnceLock::new();
