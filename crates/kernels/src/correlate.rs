@@ -6,7 +6,7 @@ use crate::band::{self, Band};
 use crate::channels::{Block, Channels, Mix, PackColumns, PackRows};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
-use crate::element::{Factor, Makes, Stored};
+use crate::element::{Element, Factor, Makes, Stored};
 use crate::lanes::LANES;
 use crate::plan::{Plan, Plans};
 use crate::scratch::Scratch;
@@ -36,7 +36,7 @@ struct Pass<'a, E, F> {
 /// `finish` gets each band of the destination once it is written, and the number of its first number,
 /// from the thread that has it in its cache; its results come in the order of the bands, which depend
 /// on the shapes alone.
-pub(crate) fn correlate<E: Stored, T: Send>(
+pub(crate) fn correlate<E: Element, T: Send>(
     conv: &Conv,
     direction: Direction,
     write: Write,

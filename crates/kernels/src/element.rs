@@ -31,9 +31,7 @@ pub trait Element: Stored {
 
 /// How numbers of a type lie in memory, and how they get into [`Lanes`]. Sealed: this is in no
 /// public module.
-pub trait Stored:
-    Makes<f32> + Makes<<Self as Stored>::Joined> + PartialEq + std::fmt::Debug + Send + Sync + 'static
-{
+pub trait Stored: Makes<<Self as Stored>::Joined> + PartialEq + std::fmt::Debug + 'static {
     /// What is multiplied at once for each sum where the processor multiplies pairs of `bf16`; elsewhere it is
     /// one `f32`.
     type Joined: Factor;
@@ -49,6 +47,11 @@ pub trait Stored:
     }
     /// Stores fewer than sixteen numbers.
     fn store_short<L: Lanes>(lanes: L, to: &mut [Self]);
+
+    /// The numbers, if they are `f32`.
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
 
     /// The numbers, if they are `bf16`.
     fn as_bf16(_: &[Self]) -> Option<&[bf16]> {
@@ -86,6 +89,24 @@ pub trait Makes<F: Factor>: Zero + Send + Sync {
     fn factor(numbers: &[Self]) -> F;
     /// The factors down the columns of the first [`Factor::SPAN`] rows.
     fn weave<L: Lanes>(rows: [&[Self; LANES]; 2], to: &mut [F; LANES]);
+}
+
+/// Every number is a factor of its own, widened if it is not an `f32` already.
+impl<E: Element> Makes<f32> for E {
+    #[inline(always)]
+    fn in_place(numbers: &[Self]) -> Option<&[f32]> {
+        Self::as_f32(numbers)
+    }
+
+    #[inline(always)]
+    fn factor(numbers: &[Self]) -> f32 {
+        numbers[0].to_f32()
+    }
+
+    #[inline(always)]
+    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [f32; LANES]) {
+        Self::load::<L>(row).store(to);
+    }
 }
 
 /// The factors of numbers that follow each other, as many as there are or as there is room for.
@@ -137,22 +158,10 @@ impl Stored for f32 {
     fn store_short<L: Lanes>(lanes: L, to: &mut [Self]) {
         lanes.store_short(to);
     }
-}
 
-impl Makes<f32> for f32 {
     #[inline(always)]
-    fn in_place(numbers: &[Self]) -> Option<&[f32]> {
+    fn as_f32(numbers: &[Self]) -> Option<&[f32]> {
         Some(numbers)
-    }
-
-    #[inline(always)]
-    fn factor(numbers: &[Self]) -> f32 {
-        numbers[0]
-    }
-
-    #[inline(always)]
-    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [f32; LANES]) {
-        L::load(row).store(to);
     }
 }
 
@@ -244,23 +253,6 @@ impl Makes<[bf16; 2]> for bf16 {
     }
 }
 
-impl Makes<f32> for bf16 {
-    #[inline(always)]
-    fn in_place(_: &[Self]) -> Option<&[f32]> {
-        None
-    }
-
-    #[inline(always)]
-    fn factor(numbers: &[Self]) -> f32 {
-        numbers[0].to_f32()
-    }
-
-    #[inline(always)]
-    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [f32; LANES]) {
-        L::load_bf16(row).store(to);
-    }
-}
-
 /// The factors down the first sixteen columns of the first [`Factor::SPAN`] of two rows; what is missing is
 /// zero.
 #[inline(always)]
@@ -338,22 +330,5 @@ impl Stored for f16 {
         let mut padded = [Self::ZERO; LANES];
         lanes.store_f16(&mut padded);
         to.copy_from_slice(&padded[..to.len()]);
-    }
-}
-
-impl Makes<f32> for f16 {
-    #[inline(always)]
-    fn in_place(_: &[Self]) -> Option<&[f32]> {
-        None
-    }
-
-    #[inline(always)]
-    fn factor(numbers: &[Self]) -> f32 {
-        numbers[0].to_f32()
-    }
-
-    #[inline(always)]
-    fn weave<L: Lanes>([row, _]: [&[Self; LANES]; 2], to: &mut [f32; LANES]) {
-        L::load_f16(row).store(to);
     }
 }
