@@ -26,6 +26,7 @@ mod tiles;
 mod weight_gradient;
 
 use std::array::from_fn;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use half::bf16;
@@ -83,6 +84,12 @@ fn tiles_of(isa: Isa, depth: usize) -> Option<Box<dyn Tiles>> {
     }
 }
 
+/// These channels of a pixel, or of a row of the weight, sixteen at most; zeros if it does not exist.
+#[inline(always)]
+fn part<'a>(row: &'a [bf16], channels: &Range<usize>) -> &'a [bf16] {
+    if row.is_empty() { &[bf16::ZERO; LANES][..channels.len()] } else { &row[channels.clone()] }
+}
+
 /// Whether the tiles compute a product of whole numbers to the bit as the model does. Such sums are
 /// exact in any order, so a difference is a mistake.
 fn agrees(tiles: &mut dyn Tiles) -> bool {
@@ -93,8 +100,7 @@ fn agrees(tiles: &mut dyn Tiles) -> bool {
         bf16::from_f32((count.wrapping_mul(0x9e37_79b9) >> 28) as f32 - 8.0)
     };
     let left: [bf16; SUMS * ROWS * DEPTH * STEPS] = from_fn(|_| next());
-    let right: [[Row; ROWS * STEPS]; 2] =
-        from_fn(|_| from_fn(|_| tiles::Aligned(from_fn(|_| [next(), next()]))));
+    let right: [[Row; ROWS * STEPS]; 2] = from_fn(|_| from_fn(|_| from_fn(|_| [next(), next()])));
     let pitch = DEPTH * STEPS;
     let operands = Operands {
         left: &left,

@@ -14,10 +14,19 @@ pub(crate) enum Scratch {
     Panels,
     /// The source pixels of a band.
     Frame,
+    /// The gradients of a band's pixels.
+    Gradients,
+    /// Sums of a gradient that are still to be added up.
+    Sums,
 }
 
+/// Sixteen values that lie in as few lines of the cache as they can.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C, align(64))]
+pub struct Aligned<F>([F; LANES]);
+
 /// Vectors of one type, one for each [`Scratch`].
-type Kept<F> = [Cell<Vec<[F; LANES]>>; 2];
+type Kept<F> = [Cell<Vec<Aligned<F>>>; 4];
 
 /// A type that memory is kept for. Sealed: this is in no public module.
 pub trait Keep: Copy + Default + 'static {
@@ -39,7 +48,7 @@ impl Keep for [bf16; 2] {
 }
 
 impl Scratch {
-    /// Calls `f` with so many rows. What is in them is left over from earlier calls.
+    /// Calls `f` with so many rows, each a line of the cache. What is in them is left over from earlier calls.
     ///
     /// While `f` runs the memory is no one else's: where it calls this again, as a thread of rayon's may that waits
     /// for others, that call gets memory of its own.
@@ -47,9 +56,13 @@ impl Scratch {
         let mut rows = F::kept().with(|kept| kept[self as usize].take());
         if rows.len() < len {
             drop(rows);
-            rows = vec![[F::default(); LANES]; len];
+            rows = vec![Aligned::default(); len];
         }
-        let result = f(&mut rows[..len]);
+        const { assert!(size_of::<Aligned<F>>() == size_of::<[F; LANES]>()) };
+        let values = rows[..len].as_mut_ptr().cast();
+        // SAFETY: so many rows are there, all initialised and all ours. Each is its values and nothing else, as the
+        // assertion says.
+        let result = f(unsafe { std::slice::from_raw_parts_mut(values, len) });
         F::kept().with(|kept| kept[self as usize].set(rows));
         result
     }

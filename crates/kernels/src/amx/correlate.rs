@@ -2,7 +2,6 @@
 //! channels, and what is summed over are the channels of the taps.
 
 use std::array::from_fn;
-use std::cell::RefCell;
 use std::ops::Range;
 
 use half::bf16;
@@ -18,6 +17,7 @@ use crate::band::{self, Band};
 use crate::direction::Direction;
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::scratch::Scratch;
 use crate::{Conv, Isa, Write};
 
 /// Source and destination of a band, in numbers, should stay in a core's second-level cache.
@@ -34,11 +34,6 @@ const MIN_DEPTH: usize = 8;
 
 /// A pixel's channels are filled up with up to so many zeros if this makes the steps fewer.
 const MOST_FILLED: usize = 16;
-
-thread_local! {
-    /// Room that is in the cache when the next band needs it.
-    static FRAME: RefCell<Vec<bf16>> = const { RefCell::new(Vec::new()) };
-}
 
 /// A convolution on tiles, or its input's gradient.
 pub(crate) struct Correlation {
@@ -107,34 +102,57 @@ impl Correlation {
             destination: self.line.destination.channels,
             direction: self.direction,
         };
-        let panels = &pack(self.isa, channels, &taps, self.frame.depth, weight);
         let (from, to) = (self.line.source, self.line.destination);
         let min = if weight.len() < MANY_WEIGHTS { MIN_BANDS } else { FEW_BANDS };
         let bands = Band::divide(to, ((from.len() + to.len()) / BAND_LEN).max(min));
-        let parts = band::split(&bands, to, destination);
-        let parts = parts.into_par_iter().map(|(band, part)| {
-            let stretch = &self.line.stretch(band);
-            FRAME.with_borrow_mut(|frame| {
+        let panel_rows = channels.destination.div_ceil(LANES) * taps.len() * self.frame.depth / 2;
+        Scratch::Panels.with(panel_rows, |panels| {
+            pack(self.isa, channels, &taps, self.frame.depth, weight, panels);
+            let parts = band::split(&bands, to, destination).into_par_iter();
+            let parts = parts.map(|(band, part)| {
                 // The operands were `bf16`, so the destination is.
-                let Some(destination) = E::as_bf16_mut(part) else { return };
-                let (source, in_place) = match self.in_place(stretch, source) {
-                    Some(source) => (source, true),
-                    None => (self.frame.load(stretch, &self.line, source, frame), false),
-                };
-                let work = Work {
-                    correlation: self,
-                    stretch,
-                    source,
-                    in_place,
-                    panels,
-                    write,
-                    destination,
-                };
-                self.isa.run(work);
+                if let Some(destination) = E::as_bf16_mut(part) {
+                    self.run_band(band, write, source, panels, destination);
+                }
+                finish(band.first(to), part)
             });
-            finish(band.first(to), part)
-        });
-        parts.collect()
+            parts.collect()
+        })
+    }
+
+    /// Computes one band.
+    fn run_band(
+        &self,
+        band: Band,
+        write: Write,
+        source: &[bf16],
+        panels: &[Row],
+        destination: &mut [bf16],
+    ) {
+        let stretch = &self.line.stretch(band);
+        let mut run = |source: &[bf16], in_place| {
+            let correlation = self;
+            self.isa.run(Work {
+                correlation,
+                stretch,
+                source,
+                in_place,
+                panels,
+                write,
+                destination,
+            });
+        };
+        match self.in_place(stretch, source) {
+            Some(source) => run(source, true),
+            None => {
+                let len = self.frame.len(stretch, &self.line);
+                Scratch::Frame.with(len / DEPTH, |frame: &mut [Row]| {
+                    let frame = frame.as_flattened_mut().as_flattened_mut();
+                    self.frame.load(stretch, &self.line, source, frame);
+                    run(frame, false);
+                });
+            }
+        }
     }
 
     /// The band's part of the source, if it need not be copied.

@@ -52,16 +52,20 @@ impl Frame {
         (pixels * self.depth).next_multiple_of(DEPTH)
     }
 
+    /// Numbers of the copy: whole lines of the cache.
+    pub(super) fn len(&self, stretch: &Stretch<'_>, line: &Line) -> usize {
+        line.axes[0].source_phases() * self.phase_len(stretch, line)
+    }
+
     /// Copies the source.
-    pub(super) fn load<'a>(
+    pub(super) fn load(
         &self,
         stretch: &Stretch<'_>,
         line: &Line,
         source: &[bf16],
-        numbers: &'a mut Vec<bf16>,
-    ) -> &'a [bf16] {
+        frame: &mut [bf16],
+    ) {
         let phase_len = self.phase_len(stretch, line);
-        let frame = room(numbers, line.axes[0].source_phases() * phase_len);
         let row_len = self.row * self.depth;
         let source_row = line.source.width * line.source.channels;
         for (source_phase, frame) in frame.chunks_exact_mut(phase_len).enumerate() {
@@ -83,7 +87,6 @@ impl Frame {
             }
             rest.fill(bf16::ZERO);
         }
-        frame
     }
 
     fn load_row(&self, from: &[bf16], channels: usize, to: &mut [bf16]) {
@@ -102,22 +105,4 @@ impl Frame {
         }
         rest.fill(bf16::ZERO);
     }
-}
-
-/// Room for so many numbers at the start of a line of the cache, with whatever is in it.
-pub(super) fn room(numbers: &mut Vec<bf16>, len: usize) -> &mut [bf16] {
-    if numbers.len() < len + DEPTH {
-        numbers.resize(len + DEPTH, bf16::ZERO);
-    }
-    let start = start(numbers);
-    &mut numbers[start..][..len]
-}
-
-/// What was written to that room.
-pub(super) fn filled(numbers: &[bf16], len: usize) -> &[bf16] {
-    &numbers[start(numbers)..][..len]
-}
-
-fn start(numbers: &[bf16]) -> usize {
-    numbers.as_ptr().align_offset(DEPTH * size_of::<bf16>()).min(DEPTH)
 }

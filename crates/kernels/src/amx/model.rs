@@ -47,7 +47,7 @@ fn add_row(left: &[bf16], right: &[Row], sums: &mut [f32; LANES]) {
     for (left, right) in left.chunks_exact(2).zip(right) {
         for (i, parts) in parts.iter_mut().enumerate() {
             let left = widen(left[i]);
-            for (part, right) in parts.iter_mut().zip(right.0) {
+            for (part, right) in parts.iter_mut().zip(right) {
                 *part = mul_add(left, widen(right[i]), *part);
             }
         }

@@ -1,12 +1,13 @@
 //! The weights in the order in which tiles read them.
 
 use half::bf16;
+use rayon::prelude::*;
 
+use super::part;
 use super::tiles::{ROWS, Row};
 use crate::Isa;
 use crate::direction::Direction;
 use crate::element::weave;
-use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::transpose::across;
 
@@ -22,26 +23,21 @@ pub(super) struct Channels {
 }
 
 /// For each block of sixteen destination channels and each of the taps: the weights of all pairs of source
-/// channels, of which there are `depth` with zeros that fill them up.
+/// channels, of which there are `depth` with zeros that fill them up. Every row is written.
 pub(super) fn pack(
     isa: Isa,
     channels: Channels,
     taps: &[usize],
     depth: usize,
     weight: &[bf16],
-) -> Vec<Row> {
-    let columns = channels.destination;
-    let blocks = columns.div_ceil(LANES);
-    let block_rows = taps.len() * depth / 2;
-    if block_rows == 0 {
-        return vec![];
-    }
-    let shares = (0..blocks).step_by(PACKED_BLOCKS);
-    let lengths = shares.map(|first| PACKED_BLOCKS.min(blocks - first) * block_rows);
-    in_parts(lengths, |share, rows| {
-        let first = share * PACKED_BLOCKS * LANES;
+    rows: &mut [Row],
+) {
+    // There are none if no window meets a source.
+    let share = (PACKED_BLOCKS * taps.len() * depth / 2).max(1);
+    rows.par_chunks_mut(share).enumerate().for_each(|(nth, rows)| {
+        let first = nth * PACKED_BLOCKS * LANES;
         isa.run(Pack { channels, taps, depth, weight, first, rows });
-    })
+    });
 }
 
 /// Packs some blocks, of which this is the first column.
@@ -68,7 +64,7 @@ impl Kernel for Pack<'_> {
             match direction {
                 // Pair by pair, which is how they lie.
                 Direction::Forward => {
-                    for pair in 0..source.div_ceil(2) {
+                    for pair in 0..pairs {
                         let rows_of_pair = [2 * pair, 2 * pair + 1].map(|row| {
                             if row < source {
                                 &weight[row * destination..][..destination]
@@ -79,11 +75,9 @@ impl Kernel for Pack<'_> {
                         for (block, rows) in rows.chunks_exact_mut(block_rows).enumerate() {
                             let column = first + block * LANES;
                             let end = destination.min(column + LANES);
-                            let [first, second] = rows_of_pair;
-                            let second =
-                                if second.is_empty() { second } else { &second[column..end] };
+                            let columns = &(column..end);
                             let to = &mut rows[nth * pairs + pair];
-                            weave::<L, _, _>([&first[column..end], second], &mut to.0);
+                            weave::<L, _, _>(rows_of_pair.map(|row| part(row, columns)), to);
                         }
                     }
                 }
@@ -104,6 +98,6 @@ impl Kernel for Pack<'_> {
 fn pack_rows<'a, L: Lanes>(weight: impl Iterator<Item = &'a [bf16]> + Clone, rows: &mut [Row]) {
     for (nth, rows) in rows.chunks_mut(ROWS).enumerate() {
         let tile = across::<bf16, [bf16; 2], L>(weight.clone(), nth);
-        rows.iter_mut().zip(tile).for_each(|(row, tile)| row.0 = tile);
+        rows.iter_mut().zip(tile).for_each(|(row, tile)| *row = tile);
     }
 }

@@ -148,7 +148,7 @@ fn the_model_takes_subnormal_numbers_as_zero_and_rounds_each_sum() {
     let check = |left: [f32; 2], right: [f32; 2], expected: f32| {
         let (mut a, mut b) = ([bf16::ZERO; ROWS * DEPTH], [Row::default(); ROWS]);
         a[5 * DEPTH + 6..][..2].copy_from_slice(&left.map(bf16::from_f32));
-        b[3].0[7] = right.map(bf16::from_f32);
+        b[3][7] = right.map(bf16::from_f32);
         let mut rows = [[0.0; LANES]; ROWS];
         let sums = Sums { rows: &mut rows, firsts: [0; SUMS], pitch: 1, write: Write::Overwrite };
         let operands = Operands { left: &a, pitch: DEPTH, firsts: [0; SUMS], right: [&b; 2] };

@@ -3,7 +3,6 @@
 use half::bf16;
 
 use crate::Write;
-use crate::fresh::Zero;
 use crate::lanes::LANES;
 
 /// Rows of a tile.
@@ -16,10 +15,10 @@ pub(super) const DEPTH: usize = 2 * ROWS;
 pub(super) const SUMS: usize = 4;
 
 /// A row of a tile of the right operand, 64 bytes: for sixteen columns a pair of numbers each.
-pub(super) type Row = Aligned<[[bf16; 2]; LANES]>;
+pub(super) type Row = [[bf16; 2]; LANES];
 
 /// Lies in as few lines of the cache as it can.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug)]
 #[repr(C, align(64))]
 pub(super) struct Aligned<T>(pub(super) T);
 
@@ -133,14 +132,5 @@ impl Steps {
         assert!(firsts[..height].iter().all(|first| first.saturating_add(last) <= left.len()));
         let rows = self.reach[1].saturating_add(depth / 2);
         assert!(right[..width].iter().all(|right| rows <= right.len()));
-    }
-}
-
-// SAFETY: its numbers may be of zeros only.
-unsafe impl Zero for Row {}
-
-impl Default for Row {
-    fn default() -> Self {
-        Self(Default::default())
     }
 }

@@ -5,34 +5,26 @@
 //! then the same numbers for all taps, read from another place on.
 
 use std::array::from_fn;
-use std::cell::RefCell;
 use std::ops::Range;
 
 use half::bf16;
 use rayon::prelude::*;
 
 use super::axis::{Axis, Walk};
-use super::frame::{filled, room};
 use super::line::{Line, Stretch};
 use super::tiles::{DEPTH, Operands, ROWS, Row, Shape, Steps, Sums};
-use super::tiles_of;
+use super::{part, tiles_of};
 use crate::band::Band;
 use crate::element::{Element, weave};
-use crate::fresh::in_parts;
+use crate::fresh;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::scratch::Scratch;
 use crate::totals::add_to_rows;
 use crate::transpose::transpose;
-use crate::{Conv, ImageShape, Isa, Write};
+use crate::{Conv, Isa, Write};
 
-/// Into how many tasks the work is divided, whatever the number of threads.
+/// Into about how many tasks the work is divided, whatever the number of threads: bands, each in parts.
 const TASKS: usize = 16;
-
-/// Each task sums the whole weight's gradient over a band of its own, if the sums of so many bands are few
-/// beside what is read. Otherwise tasks share the weight.
-const MIN_BANDS: usize = 4;
-
-/// At least so many numbers are read for each sum of a band, which is written, read and added up.
-const READ_FOR_SUM: usize = 4;
 
 /// Numbers of transposed sources and gradients that should stay in a core's second-level cache.
 const CHUNK_LEN: usize = 512 * 1024;
@@ -42,11 +34,6 @@ const CHUNK: [usize; 2] = [384, 2048];
 
 /// Groups of channels, or blocks, that are brought into order at one time: the numbers of two cache lines.
 const ORDERED_GROUPS: usize = 4;
-
-thread_local! {
-    /// Room that is in the cache when the next band needs it.
-    static ORDERED: RefCell<Ordered> = RefCell::default();
-}
 
 /// What does not change from task to task.
 struct Pass<'a> {
@@ -89,11 +76,12 @@ pub(crate) fn weight_gradient<E: Element>(
     let axes = [0, 1].map(|axis| Axis::forward(window, axis, sizes[axis], Walk::Split));
     let line = Line { source: input, destination: output, axes };
     let pass = Pass { isa, taps: taps(&line, window.kernel), line, x, dy };
-    let read = x.len() + dy.len();
-    match read / (READ_FOR_SUM * dweight.len()) {
-        bands @ MIN_BANDS.. => pass.by_bands(bands.min(TASKS), dweight),
-        _ => pass.by_parts(dweight),
-    }
+    // Each band costs sums of the whole weight, which are written, read and added up; each part reads some of what
+    // other parts do.
+    let band_count = ((x.len() + dy.len()) / dweight.len()).isqrt().clamp(1, TASKS);
+    let bands = Band::divide(output, band_count);
+    let parts = Part::divide(&pass.line, TASKS.div_ceil(bands.len()));
+    pass.run(&bands, &parts, dweight);
     Some(())
 }
 
@@ -113,25 +101,18 @@ fn taps(line: &Line, kernel: [usize; 2]) -> Vec<Tap> {
 }
 
 impl Part {
-    /// Those of the whole weight.
-    fn whole(line: &Line) -> Self {
-        let blocks = line.destination.channels.div_ceil(LANES);
-        Self { channels: 0..line.source.channels, blocks: 0..blocks }
-    }
-
-    /// Divides the weight into parts that read few channels and few blocks; of both two tiles at least, for
-    /// each to be used twice.
-    fn divide(line: &Line) -> Vec<Self> {
-        let whole = Self::whole(line);
-        let (groups, blocks) = (whole.channels.len().div_ceil(ROWS), whole.blocks.len());
+    /// Divides the weight into up to so many parts that read few channels and few blocks; of both two tiles at
+    /// least, for each to be used twice.
+    fn divide(line: &Line, parts: usize) -> Vec<Self> {
+        let channels = line.source.channels;
+        let (groups, blocks) = (channels.div_ceil(ROWS), line.destination.channels.div_ceil(LANES));
         let shares = |block_shares: usize| {
-            [(groups, TASKS / block_shares), (blocks, block_shares)]
+            [(groups, parts / block_shares), (blocks, block_shares)]
                 .map(|(all, shares)| all.div_ceil(shares).next_multiple_of(2))
         };
-        let divisors = (1..=TASKS).filter(|shares| TASKS.is_multiple_of(*shares));
+        let divisors = (1..=parts).filter(|shares| parts.is_multiple_of(*shares));
         let best = divisors.map(shares).min_by_key(|[groups, blocks]| groups + blocks);
         let [groups, block_share] = best.unwrap_or([groups, blocks]);
-        let (channels, blocks) = (whole.channels.end, whole.blocks.end);
         let mut parts = Vec::new();
         for channel in (0..channels).step_by(groups * ROWS) {
             for block in (0..blocks).step_by(block_share) {
@@ -147,73 +128,68 @@ impl Part {
         self.channels.len().next_multiple_of(ROWS)
     }
 
-    /// Sums, each of sixteen numbers, for each tap.
-    fn len(&self) -> usize {
-        self.rows() * self.blocks.len()
+    /// Sums of a channel. An odd number of cache lines, for those of a tile to lie in different sets.
+    fn pitch(&self) -> usize {
+        self.blocks.len() | 1
     }
 }
 
 impl Pass<'_> {
-    /// Sums the whole weight's gradient over bands, each of which is in one thread's cache.
-    fn by_bands<E: Element>(&self, bands: usize, dweight: &mut [E]) {
-        let line = &self.line;
-        let bands = Band::divide(line.destination, bands);
-        let whole = Part::whole(line);
-        let parts = vec![whole.clone(); bands.len()];
-        let lengths = parts.iter().map(|part| self.taps.len() * part.len());
-        let numbers = line.source.channels + line.destination.channels;
-        let sums = in_parts(lengths, |band, sums| {
-            ORDERED.with_borrow_mut(|ordered| {
-                for chunk in self.chunks(&line.stretch(bands[band]), numbers) {
-                    let tasks = ordered.tasks(&chunk);
-                    tasks.for_each(|task| self.isa.run(task));
-                    AddProducts { chunk: &chunk, ordered, part: &whole, sums }.run();
-                }
-            });
+    /// Sums the gradient over bands, in parts.
+    fn run<E: Element>(&self, bands: &[Band], parts: &[Part], dweight: &mut [E]) {
+        let band_len = parts.iter().map(|part| self.len(part)).sum::<usize>();
+        Scratch::Sums.with(bands.len() * band_len, |sums| {
+            let bands = bands.par_iter().zip(sums.par_chunks_exact_mut(band_len));
+            bands.for_each(|(band, sums)| self.sum(*band, parts, sums));
+            self.reduce(parts, sums.chunks_exact(band_len), dweight);
         });
-        self.reduce(&parts, &sums, dweight);
     }
 
-    /// Brings all that is read into order first, and then sums parts of the weight's gradient.
-    fn by_parts<E: Element>(&self, dweight: &mut [E]) {
-        let line = &self.line;
-        let ImageShape { batch, height, .. } = line.destination;
-        let stretch = line.stretch(Band { image: 0, images: batch, row: 0, rows: height });
-        let parts = Part::divide(line);
+    /// Sums, each of sixteen numbers, of all taps.
+    fn len(&self, part: &Part) -> usize {
+        self.taps.len() * part.rows() * part.pitch()
+    }
+
+    /// Overwrites the sums with those of a band.
+    fn sum(&self, band: Band, parts: &[Part], sums: &mut [[f32; LANES]]) {
+        let stretch = &self.line.stretch(band);
         let numbers = parts[0].channels.len() + parts[0].blocks.len() * LANES;
-        let chunks = self.chunks(&stretch, numbers).into_iter().map(|chunk| {
-            let mut ordered = Ordered::default();
-            let tasks: Vec<_> = ordered.tasks(&chunk).collect();
-            tasks.into_par_iter().for_each(|task| self.isa.run(task));
-            (chunk, ordered)
-        });
-        let chunks: Vec<_> = chunks.collect();
-        let lengths = parts.iter().map(|part| self.taps.len() * part.len());
-        let sums = in_parts(lengths, |part, sums| {
-            let part = &parts[part];
-            for (chunk, ordered) in &chunks {
-                AddProducts { chunk, ordered, part, sums }.run();
-            }
-        });
-        self.reduce(&parts, &sums, dweight);
+        for chunk in self.chunks(stretch, numbers) {
+            Scratch::Frame.with(chunk.source_rows(), |source: &mut [Row]| {
+                Scratch::Gradients.with(chunk.gradient_rows(), |gradients: &mut [Row]| {
+                    let source = source.as_flattened_mut().as_flattened_mut();
+                    chunk.order(source, gradients);
+                    let ordered = &Ordered { chunk: &chunk, source, gradients };
+                    let sums = fresh::split(sums, parts.iter().map(|part| self.len(part)));
+                    let parts = parts.par_iter().zip(sums);
+                    parts.for_each(|(part, sums)| ordered.add_products(part, sums));
+                });
+            });
+        }
     }
 
-    /// Adds the sums of all parts to the weight's gradient, in their order.
-    fn reduce<E: Element>(&self, parts: &[Part], sums: &[[f32; LANES]], dweight: &mut [E]) {
+    /// Adds the sums of all bands to the weight's gradient, in their order.
+    fn reduce<'a, E: Element>(
+        &self,
+        parts: &[Part],
+        bands: impl Iterator<Item = &'a [[f32; LANES]]> + Clone + Sync,
+        dweight: &mut [E],
+    ) {
         let (depth, columns) = (self.line.source.channels, self.line.destination.channels);
         add_to_rows(self.isa, dweight, columns, |row, totals| {
             let (tap, channel) = (row / depth, row % depth);
-            let mut rest = sums;
-            for part in parts {
-                let (sums, tail) = rest.split_at(self.taps.len() * part.len());
-                rest = tail;
-                if !part.channels.contains(&channel) {
-                    continue;
+            for mut rest in bands.clone() {
+                for part in parts {
+                    let (sums, tail) = rest.split_at(self.len(part));
+                    rest = tail;
+                    if !part.channels.contains(&channel) {
+                        continue;
+                    }
+                    let row = tap * part.rows() + channel - part.channels.start;
+                    let sums = &sums[row * part.pitch()..][..part.blocks.len()];
+                    let totals = totals[part.blocks.start * LANES..].iter_mut();
+                    totals.zip(sums.as_flattened()).for_each(|(total, sum)| *total += sum);
                 }
-                let row = tap * part.rows() + channel - part.channels.start;
-                let sums = &sums[row * part.blocks.len()..][..part.blocks.len()];
-                let totals = &mut totals[part.blocks.start * LANES..];
-                totals.iter_mut().zip(sums.as_flattened()).for_each(|(total, sum)| *total += sum);
             }
         });
     }
@@ -227,7 +203,8 @@ impl Pass<'_> {
         let shifts = || taps.iter().map(|tap| tap.shift);
         let before = shifts().map(|shift| -shift).max().unwrap_or_default().max(0) as usize;
         let after = shifts().max().unwrap_or_default().max(0) as usize;
-        let len = (CHUNK_LEN / numbers).clamp(CHUNK[0], CHUNK[1]).next_multiple_of(DEPTH);
+        let most = (CHUNK_LEN / numbers).clamp(CHUNK[0], CHUNK[1]);
+        let len = positions.div_ceil(positions.div_ceil(most)).next_multiple_of(DEPTH);
         let chunk = |first: usize| {
             let positions = first..positions.min(first + len);
             let seen = before + positions.len().next_multiple_of(DEPTH) + after;
@@ -254,12 +231,12 @@ struct Chunk<'a> {
 }
 
 /// What a chunk reads, in the order in which tiles read it.
-#[derive(Default)]
-struct Ordered {
+struct Ordered<'a> {
+    chunk: &'a Chunk<'a>,
     /// For each source phase and each channel, the positions.
-    source: Vec<bf16>,
+    source: &'a [bf16],
     /// For each block, the pairs of positions.
-    gradients: Vec<Row>,
+    gradients: &'a [Row],
 }
 
 /// Brings a part of it into order.
@@ -273,33 +250,6 @@ enum Operand<'a> {
     Source { source: usize, channel: usize, to: &'a mut [bf16] },
     /// Gradients of blocks from this one on.
     Gradients { block: usize, to: &'a mut [Row] },
-}
-
-impl Ordered {
-    /// What there is to do, in parts that write to different places.
-    fn tasks<'a>(&'a mut self, chunk: &'a Chunk<'a>) -> impl Iterator<Item = Order<'a>> {
-        let Self { source, gradients } = self;
-        let blocks = chunk.pass.line.destination.channels.div_ceil(LANES);
-        let pairs = chunk.steps() * ROWS;
-        if gradients.len() < blocks * pairs {
-            gradients.resize(blocks * pairs, Row::default());
-        }
-        let gradients = gradients[..blocks * pairs].chunks_mut(ORDERED_GROUPS * pairs);
-        let gradients = gradients
-            .enumerate()
-            .map(|(nth, to)| Operand::Gradients { block: nth * ORDERED_GROUPS, to });
-        let len = chunk.source_len();
-        let sources = room(source, chunk.sources * len).chunks_exact_mut(len).enumerate();
-        let sources = sources.flat_map(|(source, to)| {
-            let groups = to.chunks_mut(ORDERED_GROUPS * ROWS * chunk.pitch).enumerate();
-            groups.map(move |(nth, to)| Operand::Source {
-                source,
-                channel: nth * ORDERED_GROUPS * ROWS,
-                to,
-            })
-        });
-        gradients.chain(sources).map(move |operand| Order { chunk, operand })
-    }
 }
 
 impl Kernel for Order<'_> {
@@ -317,9 +267,33 @@ impl Kernel for Order<'_> {
 }
 
 impl Chunk<'_> {
-    /// Numbers of a source phase.
-    fn source_len(&self) -> usize {
-        self.channels * self.pitch
+    /// Brings all that it reads into order.
+    fn order(&self, source: &mut [bf16], gradients: &mut [Row]) {
+        let pairs = ORDERED_GROUPS * self.steps() * ROWS;
+        let gradients = gradients.par_chunks_mut(pairs).enumerate();
+        let gradients =
+            gradients.map(|(nth, to)| Operand::Gradients { block: nth * ORDERED_GROUPS, to });
+        let sources = source.par_chunks_exact_mut(self.channels * self.pitch).enumerate();
+        let sources = sources.flat_map(|(source, to)| {
+            let groups = to.par_chunks_mut(ORDERED_GROUPS * ROWS * self.pitch).enumerate();
+            groups.map(move |(nth, to)| Operand::Source {
+                source,
+                channel: nth * ORDERED_GROUPS * ROWS,
+                to,
+            })
+        });
+        let operands = gradients.chain(sources);
+        operands.for_each(|operand| self.pass.isa.run(Order { chunk: self, operand }));
+    }
+
+    /// Lines of the cache for the source: a channel's pitch is whole ones.
+    fn source_rows(&self) -> usize {
+        self.sources * self.channels * self.pitch / DEPTH
+    }
+
+    /// Pairs of positions of all blocks.
+    fn gradient_rows(&self) -> usize {
+        self.pass.line.destination.channels.div_ceil(LANES) * self.steps() * ROWS
     }
 
     /// The first chunk's products need not be added to zeros.
@@ -356,7 +330,7 @@ impl Chunk<'_> {
                 for i in 0..ROWS {
                     let [first, second] =
                         [part(pixels[2 * i], &channels), part(pixels[2 * i + 1], &channels)];
-                    weave::<L, _, _>([first, second], &mut to[i].0);
+                    weave::<L, _, _>([first, second], &mut to[i]);
                 }
             }
         }
@@ -397,23 +371,15 @@ impl Chunk<'_> {
     }
 }
 
-/// Adds the products of all taps and of a part's channels and blocks.
-struct AddProducts<'a> {
-    chunk: &'a Chunk<'a>,
-    ordered: &'a Ordered,
-    part: &'a Part,
-    /// For each tap, each channel and each block.
-    sums: &'a mut [[f32; LANES]],
-}
-
-impl AddProducts<'_> {
-    fn run(self) {
-        let Self { chunk, ordered, part, sums: to } = self;
+impl Ordered<'_> {
+    /// Adds the products of all taps and of a part's channels and blocks to its sums, of which there are some for
+    /// each tap, each channel and each block. Those of the first chunk overwrite what is there.
+    fn add_products(&self, part: &Part, to: &mut [[f32; LANES]]) {
+        let &Self { chunk, source: left, gradients } = self;
         let Pass { isa, taps, .. } = chunk.pass;
         // No instruction set is chosen without its tiles.
         let Some(mut tiles) = tiles_of(*isa, DEPTH) else { return };
-        let left = filled(&ordered.source, chunk.sources * chunk.source_len());
-        let (channels, blocks) = (part.rows(), part.blocks.len());
+        let (channels, blocks, pitch) = (part.rows(), part.blocks.len(), part.pitch());
         let rows: Vec<_> = (0..channels)
             .step_by(ROWS)
             .flat_map(|channel| (0..taps.len()).map(move |tap| (channel, tap)))
@@ -422,7 +388,7 @@ impl AddProducts<'_> {
         let steps = Steps::new((0..chunk.steps()).map(|step| [step * DEPTH, step * ROWS]));
         for block in (0..blocks).step_by(2) {
             let right = [block, (block + 1).min(blocks - 1)]
-                .map(|block| &ordered.gradients[(part.blocks.start + block) * pairs..][..pairs]);
+                .map(|block| &gradients[(part.blocks.start + block) * pairs..][..pairs]);
             let shape = if block + 1 < blocks { Shape::Square } else { Shape::Tall };
             let [height, _] = shape.size();
             for rows in rows.chunks(height) {
@@ -434,16 +400,12 @@ impl AddProducts<'_> {
                     row * chunk.pitch + (chunk.before as isize + shift) as usize
                 });
                 let operands = Operands { left, pitch: chunk.pitch, firsts, right };
-                let sums = Sums {
-                    rows: &mut *to,
-                    firsts: from_fn(|tile| {
-                        let [row, column] = shape.place(tile);
-                        let (channel, tap) = rows[row.min(rows.len() - 1)];
-                        (tap * channels + channel) * blocks + (block + column).min(blocks - 1)
-                    }),
-                    pitch: blocks,
-                    write: chunk.write(),
-                };
+                let firsts = from_fn(|tile| {
+                    let [row, column] = shape.place(tile);
+                    let (channel, tap) = rows[row.min(rows.len() - 1)];
+                    (tap * channels + channel) * pitch + (block + column).min(blocks - 1)
+                });
+                let sums = Sums { rows: &mut *to, firsts, pitch, write: chunk.write() };
                 tiles.product(shape, &steps, &operands, sums);
             }
         }
@@ -455,10 +417,4 @@ impl AddProducts<'_> {
 fn expect<L: Lanes>(numbers: &[bf16], first: usize) {
     L::expect(numbers, first);
     L::expect(numbers, first + ORDERED_GROUPS * LANES / 2);
-}
-
-/// These channels of a pixel, or none if there is no pixel.
-#[inline(always)]
-fn part<'a>(pixel: &'a [bf16], channels: &Range<usize>) -> &'a [bf16] {
-    if channels.end <= pixel.len() { &pixel[channels.start..channels.end] } else { &[] }
 }
