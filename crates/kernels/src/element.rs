@@ -2,9 +2,8 @@
 
 use half::{bf16, f16};
 
-use crate::fresh::Zero;
 use crate::lanes::{LANES, Lanes, first_lanes};
-use crate::scratch::Keep;
+use crate::plain::Plain;
 
 /// A type of the numbers in images and weights: `f32`, or `bf16` or `f16` from the crate `half`.
 ///
@@ -69,7 +68,7 @@ pub trait Stored: Makes<<Self as Stored>::Joined> + PartialEq + std::fmt::Debug 
 /// Two, because AVX512-BF16 adds the products of two pairs in one instruction. AMD's processors do as many
 /// of these per second as of `f32` multiply-adds, which makes `bf16` twice as fast as `f32`. Intel's do a quarter,
 /// measured on Emerald Rapids, so there every number is widened once, and then it is `f32` that is multiplied.
-pub trait Factor: Zero + Keep + Send + Sync {
+pub trait Factor: Plain + Send + Sync {
     /// Numbers in a factor.
     const SPAN: usize;
 
@@ -81,7 +80,7 @@ pub trait Factor: Zero + Keep + Send + Sync {
 }
 
 /// How numbers become factors. Where there are too few for a factor, it is filled up with zeros.
-pub trait Makes<F: Factor>: Zero + Send + Sync {
+pub trait Makes<F: Factor>: Plain + Send + Sync {
     /// The factors of numbers that follow each other, if they lie in memory as such; a rest that does not
     /// fill one is left out. Otherwise factors are single numbers.
     fn in_place(numbers: &[Self]) -> Option<&[F]>;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::band::Band;
 use crate::element::{Factor, Makes, lay};
-use crate::lanes::{Kernel, LANES, Lanes};
+use crate::lanes::{Kernel, Lanes};
 use crate::scratch::Scratch;
 use crate::{ImageShape, Isa};
 
@@ -56,8 +56,7 @@ impl Frame {
         }
         // One pixel at least, for those to point to that see padding only.
         let len = (band.images * self.image_pitch).max(self.pixel_pitch) / F::SPAN;
-        Scratch::Frame.with(len.div_ceil(LANES), |copy| {
-            let copy = &mut copy.as_flattened_mut()[..len];
+        Scratch::Frame.with(len, |copy| {
             if !self.rows.is_empty() {
                 isa.run(Load { frame: self, source, image: band.image, copy });
             }

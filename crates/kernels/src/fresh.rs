@@ -3,32 +3,13 @@
 
 use std::mem::MaybeUninit;
 
-use half::{bf16, f16};
 use rayon::prelude::*;
 
-/// A type whose default is of zeros only: to write these is one call, whatever the type. Sealed: this is in no
-/// public module.
-///
-/// # Safety
-///
-/// All bits may be zero, and then it is the default.
-pub unsafe trait Zero: Copy + Default {}
-
-// SAFETY: these are plain numbers.
-unsafe impl Zero for f32 {}
-// SAFETY: as above.
-unsafe impl Zero for bf16 {}
-// SAFETY: as above.
-unsafe impl Zero for f16 {}
-// SAFETY: as above.
-#[cfg(test)]
-unsafe impl Zero for usize {}
-// SAFETY: each value in it is of zeros only.
-unsafe impl<T: Zero, const N: usize> Zero for [T; N] where [T; N]: Default {}
+use crate::plain::Plain;
 
 /// A vector of parts of these lengths, which follow each other. `write` is told which part it gets, and
 /// finds default values in it.
-pub(crate) fn in_parts<T: Zero + Send>(
+pub(crate) fn in_parts<T: Plain + Send>(
     lengths: impl IntoIterator<Item = usize>,
     write: impl Fn(usize, &mut [T]) + Sync,
 ) -> Vec<T> {
@@ -61,7 +42,7 @@ pub(crate) fn chunks(len: usize, chunk: usize) -> impl Iterator<Item = usize> {
     (0..len).step_by(chunk).map(move |start| chunk.min(len - start))
 }
 
-fn initialised<T: Zero>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
+fn initialised<T: Plain>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
     // SAFETY: the part is writable, and to be of zeros only initialises a value, as the trait says.
     // `MaybeUninit<T>` has the layout of `T`.
     unsafe {

@@ -66,6 +66,7 @@ mod moments;
 mod norm;
 mod norm_backward;
 mod norm_rows;
+mod plain;
 mod plan;
 mod pool;
 mod scratch;

@@ -146,8 +146,7 @@ impl Correlation {
             Some(source) => run(source, true),
             None => {
                 let len = self.frame.len(stretch, &self.line);
-                Scratch::Frame.with(len / DEPTH, |frame: &mut [Row]| {
-                    let frame = frame.as_flattened_mut().as_flattened_mut();
+                Scratch::Frame.with(len, |frame: &mut [bf16]| {
                     self.frame.load(stretch, &self.line, source, frame);
                     run(frame, false);
                 });

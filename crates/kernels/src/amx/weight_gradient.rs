@@ -155,9 +155,8 @@ impl Pass<'_> {
         let stretch = &self.line.stretch(band);
         let numbers = parts[0].channels.len() + parts[0].blocks.len() * LANES;
         for chunk in self.chunks(stretch, numbers) {
-            Scratch::Frame.with(chunk.source_rows(), |source: &mut [Row]| {
+            Scratch::Frame.with(chunk.source_len(), |source: &mut [bf16]| {
                 Scratch::Gradients.with(chunk.gradient_rows(), |gradients: &mut [Row]| {
-                    let source = source.as_flattened_mut().as_flattened_mut();
                     chunk.order(source, gradients);
                     let ordered = &Ordered { chunk: &chunk, source, gradients };
                     let sums = fresh::split(sums, parts.iter().map(|part| self.len(part)));
@@ -286,9 +285,9 @@ impl Chunk<'_> {
         operands.for_each(|operand| self.pass.isa.run(Order { chunk: self, operand }));
     }
 
-    /// Lines of the cache for the source: a channel's pitch is whole ones.
-    fn source_rows(&self) -> usize {
-        self.sources * self.channels * self.pitch / DEPTH
+    /// Numbers of all source phases.
+    fn source_len(&self) -> usize {
+        self.sources * self.channels * self.pitch
     }
 
     /// Pairs of positions of all blocks.
