@@ -11,6 +11,7 @@
 
 mod axis;
 mod correlate;
+mod fold;
 mod frame;
 mod line;
 mod model;

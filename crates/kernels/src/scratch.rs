@@ -15,6 +15,8 @@ pub(crate) enum Scratch {
     Gradients,
     /// Sums of a gradient that are still to be added up.
     Sums,
+    /// What windows see of rows.
+    Columns,
 }
 
 /// A line of the cache.
@@ -24,7 +26,7 @@ struct Line([u8; 64]);
 
 thread_local! {
     /// The lines of each [`Scratch`].
-    static KEPT: [Cell<Vec<Line>>; 4] = const { [const { Cell::new(Vec::new()) }; 4] };
+    static KEPT: [Cell<Vec<Line>>; 5] = const { [const { Cell::new(Vec::new()) }; 5] };
 }
 
 impl Scratch {

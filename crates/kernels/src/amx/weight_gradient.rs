@@ -11,6 +11,7 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::axis::{Axis, Walk};
+use super::fold::{fold, folded};
 use super::line::{Line, Stretch};
 use super::tiles::{DEPTH, Operands, ROWS, Row, Shape, Steps, Sums};
 use super::{part, tiles_of};
@@ -71,6 +72,18 @@ pub(crate) fn weight_gradient<E: Element>(
     if isa < Isa::Amx || conv.groups() != 1 {
         return None;
     }
+    match folded(conv) {
+        Some(folded) => Scratch::Columns.with(folded.input().len(), |columns: &mut [bf16]| {
+            fold(conv, x, columns);
+            run(isa, &folded, [columns, dy], dweight);
+        }),
+        None => run(isa, conv, [x, dy], dweight),
+    }
+    Some(())
+}
+
+/// The same for a convolution that suits, as it is.
+fn run<E: Element>(isa: Isa, conv: &Conv, [x, dy]: [&[bf16]; 2], dweight: &mut [E]) {
     let (window, input, output) = (conv.window(), conv.input(), conv.output());
     let sizes = [[input.height, output.height], [input.width, output.width]];
     let axes = [0, 1].map(|axis| Axis::forward(window, axis, sizes[axis], Walk::Split));
@@ -82,7 +95,6 @@ pub(crate) fn weight_gradient<E: Element>(
     let bands = Band::divide(output, band_count);
     let parts = Part::divide(&pass.line, TASKS.div_ceil(bands.len()));
     pass.run(&bands, &parts, dweight);
-    Some(())
 }
 
 /// The taps of all positions.
