@@ -41,8 +41,8 @@ pub(super) const CARD: Card = Card {
                +- 0.23 % in Bf16, 98.60 +- 0.20 % in F16; 5 epochs of \
                recipes/cifar10-resnet20.ron, seeds 1 to 3: 73.6 +- 1.5, 73.7 +- 1.1 and 73.9 \
                +- 1.1 % (Trickbag). Speed, in Bf16: a step of ResNet-20 77.5 to 59.0 ms and of \
-               ResNet-18 318 to 224 ms on two cores with AVX512-BF16, 175 to 62 ms and 665 to \
-               210 ms on two with AMX (Trickbag, docs/speed.md).",
+               ResNet-18 318 to 224 ms on two cores with AVX512-BF16, 136 to 69 ms and 559 to \
+               245 ms on two with AMX (Trickbag, docs/speed.md).",
     hurts: "Where the processor has no instructions for bf16, and always in F16, the same work is \
             done in f32 with roundings between: no faster. Bf16 keeps eight binary digits; a \
             network that depends on small differences trains worse.",
