@@ -85,10 +85,15 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor>(
         in_parts(shares.iter().map(|_| len), |nth, sums| pass.sum(&shares[nth], sums))
     });
     let sums = Sums { write, numbers: &sums, share_len: len, columns };
-    let pixels = (ADDED_LEN / output.channels).max(1);
-    let parts = destination.par_chunks_mut(pixels * output.channels).enumerate();
+    add_up(isa, sums, output.channels, destination);
+}
+
+/// Adds up the sums of all shares for each pixel of the destination.
+pub(crate) fn add_up<E: Stored>(isa: Isa, sums: Sums<'_>, channels: usize, destination: &mut [E]) {
+    let pixels = (ADDED_LEN / channels).max(1);
+    let parts = destination.par_chunks_mut(pixels * channels).enumerate();
     parts.for_each(|(nth, part)| {
-        isa.run(AddUp { sums, pixel: nth * pixels, channels: output.channels, part });
+        isa.run(AddUp { sums, pixel: nth * pixels, channels, part });
     });
 }
 
@@ -130,12 +135,12 @@ impl<E: Makes<F>, F: Factor> Pass<'_, E, F> {
 
 /// The sums of all shares.
 #[derive(Clone, Copy)]
-struct Sums<'a> {
-    write: Write,
-    numbers: &'a [f32],
+pub(crate) struct Sums<'a> {
+    pub(crate) write: Write,
+    pub(crate) numbers: &'a [f32],
     /// Numbers of a share, and of a pixel in it.
-    share_len: usize,
-    columns: usize,
+    pub(crate) share_len: usize,
+    pub(crate) columns: usize,
 }
 
 /// Adds up the sums over the rows of the weight, in order, for the pixels of a part of the destination.

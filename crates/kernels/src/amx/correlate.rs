@@ -10,12 +10,13 @@ use rayon::prelude::*;
 use super::axis::{Axis, Tap, Walk};
 use super::frame::{Frame, TALLEST};
 use super::line::{Line, Stretch};
-use super::pack::{Channels, pack};
+use super::pack::{Channels, Pack, pack};
 use super::tiles::{Aligned, DEPTH, Operands, ROWS, Row, Shape, Steps, Sums, Tiles};
 use super::tiles_of;
 use crate::band::{self, Band};
 use crate::direction::Direction;
 use crate::element::Stored;
+use crate::few_pixels;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::scratch::Scratch;
 use crate::{Conv, Isa, Write};
@@ -28,6 +29,12 @@ const BAND_LEN: usize = 192 * 1024;
 const MIN_BANDS: usize = 8;
 const FEW_BANDS: usize = 4;
 const MANY_WEIGHTS: usize = 1024 * 1024;
+
+/// Tasks share the columns of so many weights at least, if there are so many for each number of the source, and of
+/// the destination. Each has so many columns.
+const MIN_SHARED: usize = 128 * 1024;
+const WEIGHTS_PER_NUMBER: usize = 4;
+const SHARE: usize = 2 * LANES;
 
 /// Tiles pay where a step has at least so many of the 32 products that there is room for.
 const MIN_DEPTH: usize = 8;
@@ -105,7 +112,16 @@ impl Correlation {
         let (from, to) = (self.line.source, self.line.destination);
         let min = if weight.len() < MANY_WEIGHTS { MIN_BANDS } else { FEW_BANDS };
         let bands = Band::divide(to, ((from.len() + to.len()) / BAND_LEN).max(min));
-        let panel_rows = channels.destination.div_ceil(LANES) * taps.len() * self.frame.depth / 2;
+        let block_rows = taps.len() * self.frame.depth / 2;
+        if self.shares_columns(weight.len()) {
+            let pack = |first, rows: &mut [Row]| {
+                let depth = self.frame.depth;
+                self.isa.run(Pack { channels, taps: &taps, depth, weight, first, rows });
+            };
+            self.run_columns(write, source, block_rows, pack, destination);
+            return vec![finish(0, destination)];
+        }
+        let panel_rows = channels.destination.div_ceil(LANES) * block_rows;
         Scratch::Panels.with(panel_rows, |panels| {
             pack(self.isa, channels, &taps, self.frame.depth, weight, panels);
             let parts = band::split(&bands, to, destination).into_par_iter();
@@ -120,6 +136,50 @@ impl Correlation {
         })
     }
 
+    /// Whether tasks share the columns of the weight in place of the pixels: then it is read once, and what they
+    /// pack stays in their caches.
+    fn shares_columns(&self, weight_len: usize) -> bool {
+        let (from, to) = (self.line.source, self.line.destination);
+        let numbers = from.len().max(to.len());
+        weight_len >= MIN_SHARED.max(WEIGHTS_PER_NUMBER * numbers)
+            && to.channels.is_multiple_of(SHARE)
+    }
+
+    /// Computes some columns for all pixels in each task.
+    fn run_columns<E: Stored>(
+        &self,
+        write: Write,
+        source: &[bf16],
+        block_rows: usize,
+        pack: impl Fn(usize, &mut [Row]) + Sync,
+        destination: &mut [E],
+    ) {
+        let to = self.line.destination;
+        let stretch = &self.line.stretch(Band::whole(to));
+        let share_len = to.len() / to.channels * SHARE;
+        self.view(stretch, source, |source, in_place| {
+            Scratch::Sums.with(to.len(), |sums: &mut [f32]| {
+                sums.par_chunks_exact_mut(share_len).enumerate().for_each(|(nth, destination)| {
+                    Scratch::Panels.with(SHARE / LANES * block_rows, |panels| {
+                        pack(nth * SHARE, panels);
+                        self.isa.run(Work {
+                            correlation: self,
+                            stretch,
+                            source,
+                            in_place,
+                            panels,
+                            columns: SHARE,
+                            write: Write::Overwrite,
+                            destination,
+                        });
+                    });
+                });
+                let sums = few_pixels::Sums { write, numbers: sums, share_len, columns: SHARE };
+                few_pixels::add_up(self.isa, sums, to.channels, destination);
+            });
+        });
+    }
+
     /// Computes one band.
     fn run_band(
         &self,
@@ -130,25 +190,29 @@ impl Correlation {
         destination: &mut [bf16],
     ) {
         let stretch = &self.line.stretch(band);
-        let mut run = |source: &[bf16], in_place| {
-            let correlation = self;
+        self.view(stretch, source, |source, in_place| {
             self.isa.run(Work {
-                correlation,
+                correlation: self,
                 stretch,
                 source,
                 in_place,
                 panels,
+                columns: self.line.destination.channels,
                 write,
                 destination,
             });
-        };
+        });
+    }
+
+    /// Calls `f` with the stretch's part of the source, and says whether it is that, or a copy.
+    fn view(&self, stretch: &Stretch<'_>, source: &[bf16], f: impl FnOnce(&[bf16], bool)) {
         match self.in_place(stretch, source) {
-            Some(source) => run(source, true),
+            Some(source) => f(source, true),
             None => {
                 let len = self.frame.len(stretch, &self.line);
                 Scratch::Frame.with(len, |frame: &mut [bf16]| {
                     self.frame.load(stretch, &self.line, source, frame);
-                    run(frame, false);
+                    f(frame, false);
                 });
             }
         }
@@ -199,24 +263,27 @@ fn step_depth(run: usize) -> usize {
     (1..=DEPTH / 2).rev().map(|pairs| 2 * pairs).find(fits).unwrap_or(2)
 }
 
-/// What a band computes.
-struct Work<'a> {
+/// What a task computes: some columns of a band, or all.
+struct Work<'a, E> {
     correlation: &'a Correlation,
     stretch: &'a Stretch<'a>,
     source: &'a [bf16],
     in_place: bool,
+    /// The weights of these columns.
     panels: &'a [Row],
+    columns: usize,
     write: Write,
-    destination: &'a mut [bf16],
+    /// So many numbers for each pixel.
+    destination: &'a mut [E],
 }
 
-impl Kernel for Work<'_> {
+impl<E: Stored> Kernel for Work<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
         let correlation = self.correlation;
-        let blocks = correlation.line.destination.channels.div_ceil(LANES);
+        let blocks = self.columns.div_ceil(LANES);
         let block_rows = self.panels.len() / blocks;
         let mut first_row = 0;
         for phase in &correlation.phases {
@@ -235,7 +302,7 @@ impl Kernel for Work<'_> {
     }
 }
 
-impl Work<'_> {
+impl<E: Stored> Work<'_, E> {
     /// Where the taps of a phase lie, and their weights.
     fn steps(&self, phase: &Phase) -> Steps {
         let Correlation { line, frame, .. } = self.correlation;
@@ -311,10 +378,9 @@ impl Work<'_> {
         positions: Range<usize>,
         sums: &[[f32; LANES]; TALLEST],
     ) {
-        let Correlation { line, .. } = self.correlation;
-        let channels = line.destination.channels;
+        let channels = self.columns;
         let width = shape.size()[1];
-        let step = line.axes[1].step * channels;
+        let step = self.correlation.line.axes[1].step * channels;
         for segment in self.stretch.segments(phase.axes, positions) {
             let mut to = segment.pixel * channels + column;
             for position in segment.positions {

@@ -41,13 +41,13 @@ pub(super) fn pack(
 }
 
 /// Packs some blocks, of which this is the first column.
-struct Pack<'a> {
-    channels: Channels,
-    taps: &'a [usize],
-    depth: usize,
-    weight: &'a [bf16],
-    first: usize,
-    rows: &'a mut [Row],
+pub(super) struct Pack<'a> {
+    pub(super) channels: Channels,
+    pub(super) taps: &'a [usize],
+    pub(super) depth: usize,
+    pub(super) weight: &'a [bf16],
+    pub(super) first: usize,
+    pub(super) rows: &'a mut [Row],
 }
 
 impl Kernel for Pack<'_> {

@@ -88,6 +88,10 @@ fn tiles_compute_what_vectors_do_on_the_shapes_of_residual_networks() {
         // More positions than a chunk has.
         (image(3, 32, 32, 40), 64, three, 1),
         (image(32, 33, 33, 8), 16, three, 1),
+        // Many weights for few pixels.
+        (image(1, 3, 3, 512), 64, three, 1),
+        (image(2, 4, 4, 256), 96, three.stride(2), 1),
+        (image(1, 2, 2, 1024), 128, one.padding(1).stride(2), 1),
         // Many channels. Those in groups are left to vectors.
         (image(2, 3, 3, 512), 144, one, 1),
         (image(2, 3, 3, 508), 4, three, 4),

@@ -141,14 +141,20 @@ impl Case {
             let what = |name: &str| format!("{name} of {self:?} in {} on {isa:?}", E::NAME);
             let stats = isa.scope(|| self.stats(&operands.x)).unwrap();
             let y = isa.scope(|| self.forward(&operands, &stats)).unwrap();
-            assert_close(&what("y"), &y, &self.expected_output(&operands, &stats), 1e-5);
+            let expected_y = self.expected_output(&operands, &stats);
+            assert_close(&what("y"), &y, &expected_y, 1e-5);
+            // A positive number may be so small that it is stored as zero.
+            let same_signs = widen(&y)
+                .iter()
+                .zip(&expected_y)
+                .all(|(y, expected)| (*y > 0.0) == (*expected > 0.0));
             let expected = self.expected(&operands, &stats, &y);
             for target in
                 [Target::Apart(Write::Add), Target::Apart(Write::Overwrite), Target::InPlace]
             {
                 let run = || self.backward(&operands, &stats, Passed::Output(&y), target);
                 let found = isa.scope(run).unwrap();
-                if self.residual == Residual::Absent {
+                if self.residual == Residual::Absent && same_signs {
                     let passed = Passed::Shift(&operands.shift);
                     let again = || self.backward(&operands, &stats, passed, target);
                     assert_eq!(
