@@ -13,7 +13,7 @@ pub(crate) enum Scratch {
     Frame,
     /// The gradients of a band's pixels.
     Gradients,
-    /// Sums of a gradient that are still to be added up.
+    /// Sums that are still to be added up.
     Sums,
     /// What windows see of rows.
     Columns,

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::axis::{Axis, Tap, Walk};
 use super::frame::{Frame, TALLEST};
 use super::line::{Line, Stretch};
-use super::pack::{Channels, Pack, pack};
+use super::pack::{Channels, pack};
 use super::tiles::{Aligned, DEPTH, Operands, ROWS, Row, Shape, Steps, Sums, Tiles};
 use super::tiles_of;
 use crate::band::{self, Band};
@@ -110,25 +110,35 @@ impl Correlation {
             direction: self.direction,
         };
         let (from, to) = (self.line.source, self.line.destination);
-        let min = if weight.len() < MANY_WEIGHTS { MIN_BANDS } else { FEW_BANDS };
-        let bands = Band::divide(to, ((from.len() + to.len()) / BAND_LEN).max(min));
-        let block_rows = taps.len() * self.frame.depth / 2;
+        let depth = self.frame.depth;
+        let block_rows = taps.len() * depth / 2;
+        let pack = |first, rows: &mut [Row]| {
+            pack(self.isa, channels, &taps, depth, weight, first, rows);
+        };
         if self.shares_columns(weight.len()) {
-            let pack = |first, rows: &mut [Row]| {
-                let depth = self.frame.depth;
-                self.isa.run(Pack { channels, taps: &taps, depth, weight, first, rows });
-            };
             self.run_columns(write, source, block_rows, pack, destination);
             return vec![finish(0, destination)];
         }
+        let min = if weight.len() < MANY_WEIGHTS { MIN_BANDS } else { FEW_BANDS };
+        let bands = Band::divide(to, ((from.len() + to.len()) / BAND_LEN).max(min));
         let panel_rows = channels.destination.div_ceil(LANES) * block_rows;
         Scratch::Panels.with(panel_rows, |panels| {
-            pack(self.isa, channels, &taps, self.frame.depth, weight, panels);
+            pack(0, panels);
             let parts = band::split(&bands, to, destination).into_par_iter();
             let parts = parts.map(|(band, part)| {
                 // The operands were `bf16`, so the destination is.
                 if let Some(destination) = E::as_bf16_mut(part) {
-                    self.run_band(band, write, source, panels, destination);
+                    let (correlation, columns) = (self, to.channels);
+                    self.view(&self.line.stretch(band), source, |view| {
+                        self.isa.run(Work {
+                            correlation,
+                            view,
+                            panels,
+                            columns,
+                            write,
+                            destination,
+                        });
+                    });
                 }
                 finish(band.first(to), part)
             });
@@ -157,62 +167,38 @@ impl Correlation {
         let to = self.line.destination;
         let stretch = &self.line.stretch(Band::whole(to));
         let share_len = to.len() / to.channels * SHARE;
-        self.view(stretch, source, |source, in_place| {
+        let (correlation, columns) = (self, SHARE);
+        self.view(stretch, source, |view| {
             Scratch::Sums.with(to.len(), |sums: &mut [f32]| {
                 sums.par_chunks_exact_mut(share_len).enumerate().for_each(|(nth, destination)| {
                     Scratch::Panels.with(SHARE / LANES * block_rows, |panels| {
                         pack(nth * SHARE, panels);
+                        let write = Write::Overwrite;
                         self.isa.run(Work {
-                            correlation: self,
-                            stretch,
-                            source,
-                            in_place,
+                            correlation,
+                            view,
                             panels,
-                            columns: SHARE,
-                            write: Write::Overwrite,
+                            columns,
+                            write,
                             destination,
                         });
                     });
                 });
-                let sums = few_pixels::Sums { write, numbers: sums, share_len, columns: SHARE };
+                let sums = few_pixels::Sums { write, numbers: sums, share_len, columns };
                 few_pixels::add_up(self.isa, sums, to.channels, destination);
             });
         });
     }
 
-    /// Computes one band.
-    fn run_band(
-        &self,
-        band: Band,
-        write: Write,
-        source: &[bf16],
-        panels: &[Row],
-        destination: &mut [bf16],
-    ) {
-        let stretch = &self.line.stretch(band);
-        self.view(stretch, source, |source, in_place| {
-            self.isa.run(Work {
-                correlation: self,
-                stretch,
-                source,
-                in_place,
-                panels,
-                columns: self.line.destination.channels,
-                write,
-                destination,
-            });
-        });
-    }
-
-    /// Calls `f` with the stretch's part of the source, and says whether it is that, or a copy.
-    fn view(&self, stretch: &Stretch<'_>, source: &[bf16], f: impl FnOnce(&[bf16], bool)) {
+    /// Calls `f` with what the stretch sees: a part of `source`, or a copy of it.
+    fn view(&self, stretch: &Stretch<'_>, source: &[bf16], f: impl FnOnce(View<'_>)) {
         match self.in_place(stretch, source) {
-            Some(source) => f(source, true),
+            Some(source) => f(View { stretch, source, in_place: true }),
             None => {
                 let len = self.frame.len(stretch, &self.line);
                 Scratch::Frame.with(len, |frame: &mut [bf16]| {
                     self.frame.load(stretch, &self.line, source, frame);
-                    f(frame, false);
+                    f(View { stretch, source: frame, in_place: false });
                 });
             }
         }
@@ -263,12 +249,19 @@ fn step_depth(run: usize) -> usize {
     (1..=DEPTH / 2).rev().map(|pairs| 2 * pairs).find(fits).unwrap_or(2)
 }
 
+/// Positions, and what they see.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    stretch: &'a Stretch<'a>,
+    source: &'a [bf16],
+    /// Whether that is the source itself, without zeros around it.
+    in_place: bool,
+}
+
 /// What a task computes: some columns of a band, or all.
 struct Work<'a, E> {
     correlation: &'a Correlation,
-    stretch: &'a Stretch<'a>,
-    source: &'a [bf16],
-    in_place: bool,
+    view: View<'a>,
     /// The weights of these columns.
     panels: &'a [Row],
     columns: usize,
@@ -314,10 +307,10 @@ impl<E: Stored> Work<'_, E> {
         let depth = phase.depth;
         let run_len = run * frame.depth;
         let steps = runs.enumerate().flat_map(|(nth, (row, column))| {
-            let first = if self.in_place {
+            let first = if self.view.in_place {
                 0
             } else {
-                frame.at(self.stretch, line, row.source_phase, [row.shift, column.shift])
+                frame.at(self.view.stretch, line, row.source_phase, [row.shift, column.shift])
             };
             (0..run_len).step_by(depth).map(move |done| [first + done, (nth * run_len + done) / 2])
         });
@@ -338,17 +331,17 @@ impl<E: Stored> Work<'_, E> {
         let Correlation { line, frame, .. } = self.correlation;
         let pitch = line.axes[1].unit * frame.depth;
         let height = shape.size()[0] * ROWS;
-        let positions = self.stretch.positions();
+        let positions = self.view.stretch.positions();
         let mut sums = Aligned([[0.0; LANES]; TALLEST]);
         for first in (0..positions).step_by(height) {
             let range = first..positions.min(first + height);
-            if self.stretch.segments(phase.axes, range.clone()).next().is_none() {
+            if self.view.stretch.segments(phase.axes, range.clone()).next().is_none() {
                 continue;
             }
             // The last tile in place begins before its first position, as to read no further than the source.
-            let start = if self.in_place { first.min(positions - height) } else { first };
+            let start = if self.view.in_place { first.min(positions - height) } else { first };
             let firsts = from_fn(|row| (start + row * ROWS) * pitch);
-            let operands = Operands { left: self.source, pitch, firsts, right };
+            let operands = Operands { left: self.view.source, pitch, firsts, right };
             let to = Sums {
                 rows: &mut sums.0,
                 firsts: from_fn(|tile| tile * ROWS),
@@ -357,10 +350,10 @@ impl<E: Stored> Work<'_, E> {
             };
             tiles.product(shape, steps, &operands, to);
             // What the next tile reads. Later columns find it in the cache.
-            if self.in_place && column == 0 {
+            if self.view.in_place && column == 0 {
                 let len = height * frame.depth;
                 for line in (0..len).step_by(DEPTH) {
-                    L::expect(self.source, start * frame.depth + len + line);
+                    L::expect(self.view.source, start * frame.depth + len + line);
                 }
             }
             self.store::<L>(phase, shape, column, start, range, &sums.0);
@@ -381,7 +374,7 @@ impl<E: Stored> Work<'_, E> {
         let channels = self.columns;
         let width = shape.size()[1];
         let step = self.correlation.line.axes[1].step * channels;
-        for segment in self.stretch.segments(phase.axes, positions) {
+        for segment in self.view.stretch.segments(phase.axes, positions) {
             let mut to = segment.pixel * channels + column;
             for position in segment.positions {
                 let row = position - start;

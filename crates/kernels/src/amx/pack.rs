@@ -22,32 +22,34 @@ pub(super) struct Channels {
     pub(super) direction: Direction,
 }
 
-/// For each block of sixteen destination channels and each of the taps: the weights of all pairs of source
-/// channels, of which there are `depth` with zeros that fill them up. Every row is written.
+/// For each block of sixteen destination channels from `first` on, as many as there is room for, and each of the taps:
+/// the weights of all pairs of source channels, of which there are `depth` with zeros that fill them up. Every row is
+/// written.
 pub(super) fn pack(
     isa: Isa,
     channels: Channels,
     taps: &[usize],
     depth: usize,
     weight: &[bf16],
+    first: usize,
     rows: &mut [Row],
 ) {
     // There are none if no window meets a source.
     let share = (PACKED_BLOCKS * taps.len() * depth / 2).max(1);
     rows.par_chunks_mut(share).enumerate().for_each(|(nth, rows)| {
-        let first = nth * PACKED_BLOCKS * LANES;
+        let first = first + nth * PACKED_BLOCKS * LANES;
         isa.run(Pack { channels, taps, depth, weight, first, rows });
     });
 }
 
 /// Packs some blocks, of which this is the first column.
-pub(super) struct Pack<'a> {
-    pub(super) channels: Channels,
-    pub(super) taps: &'a [usize],
-    pub(super) depth: usize,
-    pub(super) weight: &'a [bf16],
-    pub(super) first: usize,
-    pub(super) rows: &'a mut [Row],
+struct Pack<'a> {
+    channels: Channels,
+    taps: &'a [usize],
+    depth: usize,
+    weight: &'a [bf16],
+    first: usize,
+    rows: &'a mut [Row],
 }
 
 impl Kernel for Pack<'_> {
