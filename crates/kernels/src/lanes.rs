@@ -28,6 +28,9 @@ pub trait Lanes: Copy {
 
     /// How many of these values the processor's registers hold.
     const REGISTERS: usize;
+    /// How many vectors of gradients are multiplied with what is loaded of the source at once, for the gradient of a weight: two
+    /// where loads are what products wait for, one where instructions are.
+    const JOINED_GRADIENTS: usize = 1;
 
     fn splat(value: f32) -> Self;
     fn load(from: &[f32; LANES]) -> Self;

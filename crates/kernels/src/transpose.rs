@@ -11,7 +11,11 @@ pub(crate) fn across<'a, E: Makes<F> + 'a, F: Factor, L: Lanes>(
 ) -> [[F; LANES]; LANES] {
     let mut tile = [[F::default(); LANES]; LANES];
     for (row, tile) in rows.zip(&mut tile) {
-        lay::<L, E, F>(&row[(nth * LANES * F::SPAN).min(row.len())..], tile);
+        let numbers = &row[(nth * LANES * F::SPAN).min(row.len())..];
+        match E::in_place(numbers).and_then(<[F]>::first_chunk) {
+            Some(whole) => *tile = *whole,
+            None => lay::<L, E, F>(numbers, tile),
+        }
     }
     transpose::<L, _>(&tile)
 }

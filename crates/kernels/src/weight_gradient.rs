@@ -10,8 +10,9 @@ use crate::frame::Layout;
 use crate::fresh::in_parts;
 use crate::lanes::LANES;
 use crate::plan::{Plans, cut};
+use crate::scratch::Scratch;
 use crate::totals::add_to_rows;
-use crate::weight_tiles::{Line, WeightGradient};
+use crate::weight_tiles::{PITCH, WeightGradient};
 use crate::{Conv, ImageShape, Isa};
 
 /// Into how many tasks the work is divided, whatever the number of threads.
@@ -106,21 +107,26 @@ impl<E: Element> Pass<'_, E> {
     ) where
         E: Makes<F>,
     {
-        let mut gradients: Vec<Line<F>> = Vec::new();
         let plan = self.plans.of(band);
+        let blocks = &self.blocks[blocks.clone()];
         for lattice in &plan.lattices {
-            let kernel = WeightGradient {
-                mix: self.channels.mix,
-                blocks: &self.blocks[blocks.clone()],
-                runs: &cut(&lattice.runs, rows).collect::<Vec<_>>(),
-                pixels: lattice.pixels(band.images),
-                source: &self.x[plan.frame.first(band)..],
-                dy: band.part(self.output, self.dy),
-                rows: rows.clone(),
-                sums,
-                gradients: &mut gradients,
-            };
-            self.isa.run(kernel);
+            let runs: Vec<_> = cut(&lattice.runs, rows).collect();
+            let run_len = runs.iter().map(|run| run.len).max().unwrap_or(0);
+            Scratch::Frame.with(run_len.div_ceil(LANES) * PITCH, |sources: &mut [[F; LANES]]| {
+                Scratch::Gradients.with(blocks.len() * PITCH, |gradients| {
+                    self.isa.run(WeightGradient {
+                        mix: self.channels.mix,
+                        blocks,
+                        runs: &runs,
+                        pixels: lattice.pixels(band.images),
+                        source: &self.x[plan.frame.first(band)..],
+                        dy: band.part(self.output, self.dy),
+                        rows: rows.clone(),
+                        sums,
+                        panels: [sources, gradients],
+                    });
+                });
+            });
         }
     }
 

@@ -1,4 +1,4 @@
-//! The inner loops of the weight's gradient: the sums of a tile of the weight's rows and sixteen
+//! The inner loops of the weight's gradient: the sums of a tile of the weight's rows and sixteen or thirty-two
 //! channels are held in registers, while pixels pass by.
 
 use std::ops::Range;
@@ -8,24 +8,19 @@ use crate::element::{Factor, Makes, Stored, weave};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::plan::{Pixel, Run};
 
-/// So many pixels' gradients and sources stay in the first-level cache while the tiles of all rows
-/// or all blocks pass over them.
-const CHUNK_PIXELS: usize = 128;
+/// So many factors of each channel's pixels are brought together, for all rows or all blocks: what a tile reads stays in the
+/// first-level cache.
+const CHUNK_FACTORS: usize = 128;
 
-/// So many pixels ahead gradients are asked for while they are loaded, where they are many ...
+/// From one panel of factors to the next one: more than are used of it, since panels that were a power of two apart would
+/// share few sets of the first-level cache.
+pub(crate) const PITCH: usize = CHUNK_FACTORS + 1;
+
+/// So many pixels ahead numbers are asked for while they are laid into panels ...
 const AHEAD: usize = 8;
 
-/// ... which they are from so many blocks on.
-const MANY_BLOCKS: usize = 7;
-
-/// The factors of sixteen channels, in one cache line where these are of four bytes.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(align(64))]
-pub(crate) struct Line<F>([F; LANES]);
-
-/// Room for copies of sources.
-#[repr(align(64))]
-struct Copies<F>([[F; LANES]; CHUNK_PIXELS]);
+/// ... where they are so many of each pixel.
+const MANY: usize = 7 * LANES;
 
 /// For every number in the runs and every block of destination channels: adds the sum over some
 /// pixels of source times gradient.
@@ -40,8 +35,8 @@ pub(crate) struct WeightGradient<'a, E, F> {
     pub(crate) rows: Range<usize>,
     /// For each block and each of the rows.
     pub(crate) sums: &'a mut [[f32; LANES]],
-    /// Room for the gradients of all blocks and of a chunk's pixels, joined to factors.
-    pub(crate) gradients: &'a mut Vec<Line<F>>,
+    /// Room for the panels of the sources of a run, and of the gradients of all blocks.
+    pub(crate) panels: [&'a mut [[F; LANES]]; 2],
 }
 
 impl<E: Stored + Makes<F>, F: Factor> Kernel for WeightGradient<'_, E, F> {
@@ -50,14 +45,18 @@ impl<E: Stored + Makes<F>, F: Factor> Kernel for WeightGradient<'_, E, F> {
     #[inline(always)]
     fn run<L: Lanes>(mut self) {
         // Of the same length, about: all sums are loaded and stored once for each chunk.
-        let chunks = self.pixels.len().div_ceil(CHUNK_PIXELS).max(1);
+        let chunks = self.pixels.len().div_ceil(CHUNK_FACTORS * F::SPAN).max(1);
         let len = self.pixels.len().div_ceil(chunks).next_multiple_of(F::SPAN).max(1);
         let mut chunks = self.pixels.chunks(len).peekable();
         while let Some(pixels) = chunks.next() {
             match self.mix {
                 Mix::Group => {
                     let next = chunks.peek().copied().unwrap_or_default();
-                    self.group_blocks::<L>(pixels, next);
+                    let mut first = 0;
+                    for group in self.blocks.chunk_by(|a, b| a.source == b.source) {
+                        self.group::<L>(pixels, next, group, first);
+                        first += group.len();
+                    }
                 }
                 Mix::Same => {
                     for block in 0..self.blocks.len() {
@@ -70,84 +69,53 @@ impl<E: Stored + Makes<F>, F: Factor> Kernel for WeightGradient<'_, E, F> {
 }
 
 impl<E: Stored + Makes<F>, F: Factor> WeightGradient<'_, E, F> {
-    #[inline(always)]
-    fn group_blocks<L: Lanes>(&mut self, pixels: &[Pixel], next: &[Pixel]) {
-        let mut copy = Copies([[F::default(); LANES]; CHUNK_PIXELS]);
-        let copy = &mut copy.0[..pixels.len().div_ceil(F::SPAN)];
-        self.load_gradients::<L>(pixels, copy.len());
-        let mut first = 0;
-        for group in self.blocks.chunk_by(|a, b| a.source == b.source) {
-            self.group_rows::<L>(pixels, next, group, first, copy);
-            first += group.len();
-        }
-    }
-
-    /// Loads the gradients of the pixels for each block, joined to so many factors.
-    #[inline(always)]
-    fn load_gradients<L: Lanes>(&mut self, pixels: &[Pixel], factors: usize) {
-        let pitch = pitch(factors);
-        self.gradients.resize(self.blocks.len() * pitch, Line::default());
-        // Pixel by pixel, which is how they lie; where there are none left, the factors are zeros.
-        for k in 0..factors {
-            let pixels = &pixels[pixels.len().min(k * F::SPAN)..];
-            if self.blocks.len() >= MANY_BLOCKS {
-                for pixel in pixels.iter().skip(AHEAD).take(F::SPAN) {
-                    for block in self.blocks {
-                        L::expect(self.dy, pixel.destination + block.destination);
-                    }
-                }
-            }
-            let mut panels = &mut self.gradients[..];
-            // Those that follow each other, up to one that is not whole.
-            for blocks in self.blocks.chunk_by(|block, _| block.columns == LANES) {
-                let columns = (blocks.len() - 1) * LANES + blocks[blocks.len() - 1].columns;
-                let row = |nth: usize| match pixels.get(nth) {
-                    Some(pixel) => &self.dy[pixel.destination + blocks[0].destination..][..columns],
-                    None => &[],
-                };
-                let (some, rest) = panels.split_at_mut(blocks.len() * pitch);
-                panels = rest;
-                weave_rows::<L, E, F>([row(0), row(1)], some.iter_mut().skip(k).step_by(pitch));
-            }
-        }
-    }
-
     /// The blocks of a group, given the number of its first. Those of `next` are the pixels that come after.
     #[inline(always)]
-    fn group_rows<L: Lanes>(
+    fn group<L: Lanes>(
         &mut self,
         pixels: &[Pixel],
         next: &[Pixel],
         blocks: &[Block],
         first: usize,
-        copy: &mut [[F; LANES]],
     ) {
-        let rows = self.rows.len();
-        let pitch = pitch(copy.len());
-        // Each tile asks for its share of what the next pixels will need.
+        let [sources, gradients] = &mut self.panels;
+        let (rows, factors) = (self.rows.len(), pixels.len().div_ceil(F::SPAN));
+        let dy = &self.dy[blocks[0].destination..];
+        let columns = blocks.iter().map(|block| block.columns).sum();
+        lay_panels::<L, E, F>(dy, pixels.iter().map(|pixel| pixel.destination), columns, gradients);
+        // Tiles of the same rows share out what the next pixels will need of x; those of the same blocks, of dy.
+        let joined = L::JOINED_GRADIENTS;
+        let x_share = next.len().div_ceil(blocks.len().div_ceil(joined)).max(1);
         let dy_share = next.len().div_ceil(rows.div_ceil(LANES)).max(1);
-        let source_share = next.len().div_ceil(blocks.len()).max(1);
         for run in self.runs {
-            for done in (0..run.len).step_by(LANES) {
-                let source = &self.source[blocks[0].source + run.source + done..];
-                for (pixels, factors) in pixels.chunks(F::SPAN).zip(&mut *copy) {
-                    let row =
-                        |nth: usize| pixels.get(nth).map_or(&[][..], |at| &source[at.source..]);
-                    weave::<L, E, F>([row(0), row(1)], factors);
-                }
-                let row = run.weight + done - self.rows.start;
-                let len = LANES.min(run.len - done);
-                let panels = self.gradients.chunks_exact(pitch).skip(first);
-                let sums = self.sums[first * rows..].chunks_exact_mut(rows);
-                for (nth, (block, (panel, sums))) in blocks.iter().zip(panels.zip(sums)).enumerate()
-                {
-                    for pixel in next.chunks(dy_share).nth(row / LANES).unwrap_or_default() {
-                        L::expect_later(self.dy, pixel.destination + block.destination);
+            let x = &self.source[blocks[0].source + run.source..];
+            lay_panels::<L, E, F>(x, pixels.iter().map(|pixel| pixel.source), run.len, sources);
+            for (done, source) in (0..run.len).step_by(LANES).zip(sources.chunks(PITCH)) {
+                let source = &source[..factors];
+                let row = run.weight - self.rows.start + done;
+                let of_rows = row..row + LANES.min(run.len - done);
+                let dy_next = next.chunks(dy_share).nth(row / LANES).unwrap_or_default();
+                let mut x_next = next.chunks(x_share);
+                let mut panels = gradients.chunks_exact(PITCH).map(|panel| &panel[..factors]);
+                let mut panel = || panels.next().unwrap_or_default();
+                let mut sums = self.sums[first * rows..].chunks_exact_mut(rows);
+                let mut sum =
+                    || sums.next().map(|sums| &mut sums[of_rows.clone()]).unwrap_or_default();
+                for nth in (0..blocks.len()).step_by(joined) {
+                    let dy_ahead = dy_next.iter().map(|pixel| {
+                        for block in nth..nth + joined {
+                            L::expect_later(dy, pixel.destination + block * LANES);
+                        }
+                    });
+                    let x_ahead = x_next.next().unwrap_or_default().iter();
+                    let x_ahead = x_ahead.map(|pixel| L::expect_later(x, pixel.source + done));
+                    let ahead = &mut dy_ahead.chain(x_ahead);
+                    if joined == 2 && nth + 1 < blocks.len() {
+                        let (panels, sums) = ([panel(), panel()], [sum(), sum()]);
+                        add_rows::<L, F, 2>(source, panels, sums, ahead);
+                    } else {
+                        add_rows::<L, F, 1>(source, [panel()], [sum()], ahead);
                     }
-                    for pixel in next.chunks(source_share).nth(nth).unwrap_or_default() {
-                        L::expect_later(source, pixel.source);
-                    }
-                    add_rows::<L, F>(copy, panel, &mut sums[row..][..len]);
                 }
             }
         }
@@ -182,71 +150,108 @@ impl<E: Stored + Makes<F>, F: Factor> WeightGradient<'_, E, F> {
     }
 }
 
-/// For each sixteen columns of the rows: the factors down them.
+/// Lays `len` numbers of each pixel, which begin at `starts`, into panels of [`PITCH`] lines: each has the factors of sixteen
+/// channels, which join pixels that follow each other. A missing pixel is zeros, and what the last panel has beyond `len` may
+/// be anything.
 #[inline(always)]
-fn weave_rows<'a, L: Lanes, E: Makes<F>, F: Factor + 'a>(
-    rows: [&[E]; 2],
-    to: impl Iterator<Item = &'a mut Line<F>>,
+fn lay_panels<L: Lanes, E: Makes<F>, F: Factor>(
+    numbers: &[E],
+    starts: impl ExactSizeIterator<Item = usize> + Clone,
+    len: usize,
+    panels: &mut [[F; LANES]],
 ) {
-    let rows = [rows[0], rows[F::SPAN - 1]];
-    let mut to = to.map(|line| &mut line.0);
-    let [(first, rest), (second, other_rest)] = rows.map(<[E]>::as_chunks);
-    if first.len() == second.len() {
-        first.iter().zip(second).zip(&mut to).for_each(|((first, second), to)| {
-            E::weave::<L>([first, second], to);
-        });
-        to.take(1).for_each(|to| weave::<L, E, F>([rest, other_rest], to));
-    } else {
-        rows[0].chunks(LANES).zip(to).for_each(|(row, to)| weave::<L, E, F>([row, &[]], to));
+    let mut later = starts.clone().skip(AHEAD);
+    let mut nth = 0;
+    let mut starts = starts.map(|start| &numbers[start..]);
+    while let Some(first) = starts.next() {
+        let second = if F::SPAN == 1 { first } else { starts.next().unwrap_or_default() };
+        if len >= MANY {
+            for start in later.by_ref().take(F::SPAN) {
+                for done in (0..len).step_by(LANES) {
+                    L::expect(numbers, start + done);
+                }
+            }
+        }
+        let mut line = nth;
+        let rows = [first, second].map(|row| row[..len.min(row.len())].as_chunks().0);
+        for (first, second) in rows[0].iter().zip(rows[1]) {
+            E::weave::<L>([first, second], &mut panels[line]);
+            line += PITCH;
+        }
+        for done in (rows[0].len().min(rows[1].len()) * LANES..len).step_by(LANES) {
+            let rows = [first, second].map(|row| row.get(done..).unwrap_or_default());
+            weave::<L, E, F>(rows, &mut panels[line]);
+            line += PITCH;
+        }
+        nth += 1;
     }
 }
 
-/// From one block's gradients to the next one's: more than are used by one, since blocks that were a power of
-/// two apart would share few sets of the first-level cache.
-fn pitch(factors: usize) -> usize {
-    factors + 1
-}
-
-/// Adds the products of the source's first factors, one for each of a block's sums, with the block's gradients.
+/// Adds the products of the source's factors, one for each of a block's sums, with each block's gradients. As many of
+/// `ahead` are done as there is time for.
 #[inline(always)]
-fn add_rows<L: Lanes, F: Factor>(
+fn add_rows<L: Lanes, F: Factor, const BLOCKS: usize>(
     source: &[[F; LANES]],
-    gradients: &[Line<F>],
-    sums: &mut [[f32; LANES]],
+    gradients: [&[[F; LANES]]; BLOCKS],
+    mut sums: [&mut [[f32; LANES]]; BLOCKS],
+    ahead: &mut impl Iterator<Item = ()>,
 ) {
-    let mut done = 0;
-    while done < sums.len() {
-        let sums = &mut sums[done..];
-        done += match (L::REGISTERS, sums.len()) {
-            (17.., 16..) => tile::<L, F, 16>(source, gradients, done, sums),
-            (_, 4..) => tile::<L, F, 4>(source, gradients, done, sums),
-            _ => tile::<L, F, 1>(source, gradients, done, sums),
+    let (mut done, len) = (0, sums[0].len());
+    while done < len {
+        let sums = sums.each_mut().map(|sums| &mut sums[done..]);
+        done += match (L::REGISTERS, BLOCKS, len - done) {
+            (17.., 1, 13..) => tile::<L, F, 16, BLOCKS>(source, gradients, done, sums, ahead),
+            (17.., _, 5..) => tile::<L, F, 8, BLOCKS>(source, gradients, done, sums, ahead),
+            _ => tile::<L, F, 4, BLOCKS>(source, gradients, done, sums, ahead),
         };
     }
 }
 
-/// Does so for `ROWS` sums, given the number of the first one's factor, and says how many these are.
+/// Does so for up to `ROWS` sums of each block, given the number of the first one's factor, and says how many these are.
 ///
-/// In AVX-512 each factor of the source is broadcast by the instruction that multiplies it, so there are hardly
-/// more instructions than products, and the two threads of a core do not wait for each other.
+/// In AVX-512 a factor of the source that one block needs is broadcast by the instruction that multiplies it, so there are
+/// hardly more instructions than products, and the two threads of a core do not wait for each other.
 #[inline(always)]
-fn tile<L: Lanes, F: Factor, const ROWS: usize>(
+fn tile<L: Lanes, F: Factor, const ROWS: usize, const BLOCKS: usize>(
     source: &[[F; LANES]],
-    gradients: &[Line<F>],
+    gradients: [&[[F; LANES]]; BLOCKS],
     first: usize,
-    to: &mut [[f32; LANES]],
+    to: [&mut [[f32; LANES]]; BLOCKS],
+    ahead: &mut impl Iterator<Item = ()>,
 ) -> usize {
-    let mut sums = [L::splat(0.0); ROWS];
-    for (source, gradient) in source.iter().zip(gradients) {
-        let gradient = F::load::<L>(&gradient.0);
-        for (sum, x) in sums.iter_mut().zip(&source[first..][..ROWS]) {
+    let mut sums = [[L::splat(0.0); ROWS]; BLOCKS];
+    let gradients = gradients.map(|gradients| &gradients[..source.len()]);
+    let mut rows = source.iter().map(|source| &source[first..][..ROWS]).enumerate();
+    // In two loops, since even to ask whether there is something to do costs a tile some 3 %.
+    while ahead.next().is_some() {
+        let Some((k, source)) = rows.next() else { break };
+        add_products(&mut sums, source, gradients, k);
+    }
+    for (k, source) in rows {
+        add_products(&mut sums, source, gradients, k);
+    }
+    for (to, sums) in to.into_iter().zip(sums) {
+        for (to, sum) in to.iter_mut().zip(sums) {
+            sum.add(L::load(to)).store(to);
+        }
+    }
+    ROWS
+}
+
+/// Adds the products of a row of the source with the `k`th gradients.
+#[inline(always)]
+fn add_products<L: Lanes, F: Factor, const ROWS: usize, const BLOCKS: usize>(
+    sums: &mut [[L; ROWS]; BLOCKS],
+    source: &[F],
+    gradients: [&[[F; LANES]]; BLOCKS],
+    k: usize,
+) {
+    for (sums, gradients) in sums.iter_mut().zip(gradients) {
+        let gradient = F::load::<L>(&gradients[k]);
+        for (sum, x) in sums.iter_mut().zip(source) {
             *sum = F::mul_add(x.splat(), gradient, *sum);
         }
     }
-    for (to, sum) in to.iter_mut().zip(sums) {
-        sum.add(L::load(to)).store(to);
-    }
-    ROWS
 }
 
 /// Some pixels of sixteen channels, each of which is its own source.

@@ -23,6 +23,8 @@ pub(super) fn run_with_dot<K: Kernel>(kernel: K) -> K::Output {
 
 /// How products of pairs are added, and how sums are rounded to `bf16` where subnormal numbers do not matter.
 trait Dot: Copy {
+    const JOINED_GRADIENTS: usize;
+
     fn dot(a: __m512, b: __m512, addend: __m512) -> __m512;
     fn narrow(numbers: __m512) -> __m256i;
 }
@@ -36,6 +38,8 @@ struct Widening;
 struct Instruction;
 
 impl Dot for Widening {
+    const JOINED_GRADIENTS: usize = 1;
+
     #[inline(always)]
     fn dot(a: __m512, b: __m512, addend: __m512) -> __m512 {
         let [[a, b], [c, d]] = [split(a), split(b)];
@@ -50,6 +54,8 @@ impl Dot for Widening {
 }
 
 impl Dot for Instruction {
+    const JOINED_GRADIENTS: usize = 2;
+
     #[inline(always)]
     fn dot(a: __m512, b: __m512, addend: __m512) -> __m512 {
         // SAFETY: as the module says; both types are registers of 512 bits of any content.
@@ -124,6 +130,7 @@ impl<D: Dot> Lanes for Avx512<D> {
     type Mask = __mmask16;
 
     const REGISTERS: usize = 32;
+    const JOINED_GRADIENTS: usize = D::JOINED_GRADIENTS;
 
     #[inline(always)]
     fn splat(value: f32) -> Self {
