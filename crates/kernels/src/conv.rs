@@ -169,7 +169,7 @@ impl Conv {
         self.check(operator, [("x", x), ("weight", weight), ("y", &y)])?;
         norm.check(operator, y.len(), self.output.channels)?;
         let rows = norm.rows();
-        let normalise = |first, band: &mut [E]| rows.normalise(first, None, band);
+        let normalise = |first, band: &mut [E]| rows.normalise(first, None, band, &mut []);
         self.correlate(Direction::Forward, Write::Overwrite, x, weight, &mut y, normalise);
         Ok(y)
     }

@@ -13,11 +13,21 @@ pub(crate) fn in_parts<T: Plain + Send>(
     lengths: impl IntoIterator<Item = usize>,
     write: impl Fn(usize, &mut [T]) + Sync,
 ) -> Vec<T> {
-    let lengths: Vec<_> = lengths.into_iter().collect();
+    let lengths = lengths.into_iter().map(|len| (len, ()));
+    in_parts_with(lengths, |i, part, ()| write(i, part))
+}
+
+/// The same where `write` also gets what comes with the length of each part.
+pub(crate) fn in_parts_with<T: Plain + Send, U: Send>(
+    parts: impl IntoIterator<Item = (usize, U)>,
+    write: impl Fn(usize, &mut [T], U) + Sync,
+) -> Vec<T> {
+    let (lengths, others): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     let len = lengths.iter().sum();
     let mut values = Vec::with_capacity(len);
     let parts = split(&mut values.spare_capacity_mut()[..len], lengths);
-    parts.into_par_iter().enumerate().for_each(|(i, part)| write(i, initialised(part)));
+    let parts = parts.into_par_iter().zip(others).enumerate();
+    parts.for_each(|(i, (part, other))| write(i, initialised(part), other));
     // SAFETY: the parts are the first `len` values, and each was initialised before it was written.
     unsafe { values.set_len(len) };
     values

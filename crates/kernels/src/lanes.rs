@@ -111,6 +111,10 @@ pub trait Lanes: Copy {
     fn exceeds(self, other: Self) -> Self::Mask;
     /// Where `self`, as an integer, is `other`.
     fn has_bits(self, other: u32) -> Self::Mask;
+    /// A bit for each number, the lowest for the first.
+    fn bits(mask: Self::Mask) -> u16;
+    /// The mask of such bits.
+    fn mask(bits: u16) -> Self::Mask;
     /// `yes` where the mask says so, else `no`.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
 

@@ -9,7 +9,7 @@
 //! automatic differentiation wants it; where that costs time, [`Write`] makes them overwrite.
 //!
 //! ```
-//! use trickbag_kernels::{Activation, Conv, ImageShape, Window, batch_norm};
+//! use trickbag_kernels::{Activation, Conv, FixedNorm, ImageShape, Window, batch_norm};
 //!
 //! # fn main() -> Result<(), trickbag_kernels::Error> {
 //! let images = ImageShape { batch: 8, height: 32, width: 32, channels: 3 };
@@ -19,8 +19,15 @@
 //! let mut features = vec![0.0; stem.output().len()];
 //! let stats = stem.forward_with_stats(&x, &weight, &mut features)?;
 //!
-//! let (scale, shift) = ([1.0; 16], [0.0; 16]);
-//! let y = batch_norm(&features, &stats, &scale, &shift, 1e-5, None, Activation::Relu)?;
+//! let norm = FixedNorm {
+//!     stats: &stats,
+//!     scale: &[1.0; 16],
+//!     shift: &[0.0; 16],
+//!     eps: 1e-5,
+//!     residual: None,
+//!     activation: Activation::Relu,
+//! };
+//! let y = batch_norm(&features, norm)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -92,7 +99,9 @@ pub use image::ImageShape;
 pub use isa::Isa;
 pub use linear::Linear;
 pub use max_pool::MaxPool;
-pub use norm::{Activation, BatchStats, FixedNorm, batch_norm, batch_norm_stats};
+pub use norm::{
+    Activation, BatchStats, FixedNorm, batch_norm, batch_norm_stats, batch_norm_with_bits,
+};
 pub use norm_backward::{NormFlow, NormGradients, Passed, Statistics, batch_norm_backward};
 pub use pool::Rounding;
 pub use sgd::{Momentum, SgdStep, sgd};

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::check_lengths;
-use crate::fresh::{chunks, in_parts};
+use crate::fresh::{chunks, in_parts_with};
 use crate::lanes::LANES;
 use crate::moments::ChunkMoments;
 use crate::norm_rows::Normalise;
@@ -16,7 +16,8 @@ const CHUNK_LEN: usize = 32 * 1024;
 /// Numbers in a chunk of the output, which is zeroed first: few enough for the first-level cache.
 const OUTPUT_CHUNK_LEN: usize = 4 * 1024;
 
-/// Pixels in a chunk at least, so that its sums are small beside it.
+/// Pixels in a chunk at least, so that its sums are small beside it. All chunks have a multiple of this, and so begin
+/// at whole vectors.
 const MIN_CHUNK_ROWS: usize = 32;
 
 /// What follows the normalisation (and the residual sum).
@@ -73,24 +74,34 @@ pub fn batch_norm_stats<E: Element>(x: &[E], channels: usize) -> Result<BatchSta
 /// # Errors
 ///
 /// [`Error::Length`] or [`Error::Rows`] if a slice does not fit the others.
-pub fn batch_norm<E: Element>(
+pub fn batch_norm<E: Element>(x: &[E], norm: FixedNorm<'_, E>) -> Result<Vec<E>, Error> {
+    norm.normalised(x, &mut [])
+}
+
+/// The same, and for each sixteen numbers of the output which of them are positive before they are rounded, or NaN:
+/// these the ReLU lets pass. The lowest bit is for the first.
+///
+/// ```
+/// use trickbag_kernels::{Activation, BatchStats, FixedNorm, batch_norm_with_bits};
+/// # fn main() -> Result<(), trickbag_kernels::Error> {
+/// let stats = &BatchStats { mean: vec![2.0], var: vec![1.0] };
+/// let (scale, shift, residual) = (&[1.0][..], &[0.0][..], Some(&[0.0, 0.0, 2.0][..]));
+/// let norm = FixedNorm { stats, scale, shift, eps: 0.0, residual, activation: Activation::Relu };
+/// let (y, bits) = batch_norm_with_bits(&[5.0, 0.0, 1.0], norm)?;
+/// assert_eq!((y, bits), (vec![3.0, 0.0, 1.0], vec![0b101]));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Length`] or [`Error::Rows`] if a slice does not fit the others.
+pub fn batch_norm_with_bits<E: Element>(
     x: &[E],
-    stats: &BatchStats,
-    scale: &[f32],
-    shift: &[f32],
-    eps: f32,
-    residual: Option<&[E]>,
-    activation: Activation,
-) -> Result<Vec<E>, Error> {
-    let norm = FixedNorm { stats, scale, shift, eps, residual, activation };
-    check_rows("batch_norm", x, stats.mean.len())?;
-    norm.check("batch_norm", x.len(), stats.mean.len())?;
-    let rows = norm.rows();
-    let row = row_len(stats.mean.len());
-    let chunk = (OUTPUT_CHUNK_LEN / row).max(1) * row;
-    Ok(in_parts(chunks(x.len(), chunk), |i, y| {
-        rows.normalise(i * chunk, Some(&x[i * chunk..][..y.len()]), y);
-    }))
+    norm: FixedNorm<'_, E>,
+) -> Result<(Vec<E>, Vec<u16>), Error> {
+    let mut bits = vec![0; x.len().div_ceil(LANES)];
+    Ok((norm.normalised(x, &mut bits)?, bits))
 }
 
 /// A batch norm with given statistics, a residual sum and an activation.
@@ -131,6 +142,21 @@ impl<'a, E: Element> FixedNorm<'a, E> {
         )
     }
 
+    /// The output for `x`. Which numbers of it pass the ReLU goes into `bits`, unless these are empty.
+    fn normalised(self, x: &[E], bits: &mut [u16]) -> Result<Vec<E>, Error> {
+        let channels = self.stats.mean.len();
+        check_rows("batch_norm", x, channels)?;
+        self.check("batch_norm", x.len(), channels)?;
+        let rows = self.rows();
+        let row = row_len(channels);
+        let chunk = (OUTPUT_CHUNK_LEN / row).max(1) * row;
+        let mut bits = bits.chunks_mut(chunk / LANES);
+        let parts = chunks(x.len(), chunk).map(|len| (len, bits.next().unwrap_or_default()));
+        Ok(in_parts_with(parts, |i, y, bits| {
+            rows.normalise(i * chunk, Some(&x[i * chunk..][..y.len()]), y, bits);
+        }))
+    }
+
     pub(crate) fn rows(self) -> NormRows<'a, E> {
         let Self { stats, scale, shift, eps, .. } = self;
         let of_channels = [&stats.mean, &slope(stats, scale, eps), shift].map(repeated);
@@ -148,18 +174,18 @@ pub(crate) struct NormRows<'a, E> {
 
 impl<E: Element> NormRows<'_, E> {
     /// Normalises `x`, or what `y` holds, into `y`, whose first number is this one of the whole and
-    /// begins a pixel.
-    pub(crate) fn normalise(&self, first: usize, x: Option<&[E]>, y: &mut [E]) {
+    /// begins a pixel. Which numbers pass the ReLU goes into `bits`, unless these are empty.
+    pub(crate) fn normalise(&self, first: usize, x: Option<&[E]>, y: &mut [E], bits: &mut [u16]) {
         let [mean, slope, shift] = self.of_channels.each_ref().map(Vec::as_slice);
         let FixedNorm { residual, activation, .. } = self.norm;
         let residual = residual.map(|residual| &residual[first..][..y.len()]);
-        self.isa.run(Normalise { x, mean, slope, shift, residual, activation, y });
+        self.isa.run(Normalise { x, mean, slope, shift, residual, activation, y, bits });
     }
 }
 
 /// Numbers in a chunk: whole pixels; a function of the shape only, and so is the order of the sums.
 pub(crate) fn chunk_len(channels: usize) -> usize {
-    (CHUNK_LEN / channels).max(MIN_CHUNK_ROWS) * channels
+    (CHUNK_LEN / channels / MIN_CHUNK_ROWS).max(1) * MIN_CHUNK_ROWS * channels
 }
 
 /// What one unit of `x` adds to the output.

@@ -36,9 +36,9 @@ pub enum NormFlow<'a, E> {
 
 /// What says where the ReLU passed; no matter without one.
 #[derive(Debug, Clone, Copy)]
-pub enum Passed<'a, E> {
-    /// The output of the forward pass.
-    Output(&'a [E]),
+pub enum Passed<'a> {
+    /// The bits of [`batch_norm_with_bits`](crate::batch_norm_with_bits).
+    Bits(&'a [u16]),
     /// The shift that the forward pass was given, if it had no residual: then the sign of the output
     /// is found again from `x`, which is read anyway.
     Shift(&'a [f32]),
@@ -66,7 +66,7 @@ pub struct NormGradients<'a, E> {
 #[expect(clippy::too_many_arguments, reason = "the operands of one fused operator")]
 pub fn batch_norm_backward<E: Element>(
     x: &[E],
-    passed: Passed<'_, E>,
+    passed: Passed<'_>,
     stats: &BatchStats,
     scale: &[f32],
     eps: f32,
@@ -96,7 +96,7 @@ pub fn batch_norm_backward<E: Element>(
     let repeated_shift;
     let gate = match (activation, passed) {
         (Activation::Identity, _) => Gate::Open,
-        (Activation::Relu, Passed::Output(y)) => Gate::Output(y),
+        (Activation::Relu, Passed::Bits(bits)) => Gate::Bits(bits),
         (Activation::Relu, Passed::Shift(shift)) => {
             repeated_shift = repeated(shift);
             Gate::Again { slope: &repeated_slope, shift: &repeated_shift }
@@ -126,7 +126,7 @@ struct Pass<'a, E> {
     x: &'a [E],
     channels: usize,
     mean: &'a [[f32; LANES]],
-    gate: Gate<'a, E>,
+    gate: Gate<'a>,
 }
 
 impl<E: Element> Pass<'_, E> {
@@ -172,11 +172,11 @@ impl<E: Element> Pass<'_, E> {
     }
 }
 
-impl<E> Passed<'_, E> {
+impl Passed<'_> {
     /// What it is called, how long it is, and how long it must be.
-    fn length(&self, pixels: usize, channels: usize) -> (&'static str, usize, usize) {
+    fn length(&self, len: usize, channels: usize) -> (&'static str, usize, usize) {
         match self {
-            Self::Output(y) => ("y", y.len(), pixels),
+            Self::Bits(bits) => ("bits", bits.len(), len.div_ceil(LANES)),
             Self::Shift(shift) => ("shift", shift.len(), channels),
         }
     }

@@ -23,6 +23,8 @@ pub(crate) struct Normalise<'a, E> {
     pub(crate) residual: Option<&'a [E]>,
     pub(crate) activation: Activation,
     pub(crate) y: &'a mut [E],
+    /// For each vector: which numbers pass the ReLU; empty if nobody asks.
+    pub(crate) bits: &'a mut [u16],
 }
 
 impl<E: Stored> Kernel for Normalise<'_, E> {
@@ -30,7 +32,19 @@ impl<E: Stored> Kernel for Normalise<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { x, mean, slope, shift, residual, activation, y } = self;
+        match self.bits {
+            [] => self.rows::<L, false>(),
+            _ => self.rows::<L, true>(),
+        }
+    }
+}
+
+impl<E: Stored> Normalise<'_, E> {
+    /// With or without bits: to ask in the loop would cost a fifth of the time.
+    #[inline(always)]
+    fn rows<L: Lanes, const BITS: bool>(self) {
+        let Self { x, mean, slope, shift, residual, activation, y, bits } = self;
+        let mut all_bits = bits.iter_mut();
         let x = x.map(Vectors::new);
         let residual = residual.map(Vectors::new);
         let mut vector = 0;
@@ -50,9 +64,16 @@ impl<E: Stored> Kernel for Normalise<'_, E> {
                     residual.expect::<L>(vector + AHEAD);
                     z = z.add(residual.load(vector));
                 }
+                let passes = z.passes_relu();
+                if BITS && let Some(bits) = all_bits.next() {
+                    *bits = L::bits(passes);
+                    if y.len() < LANES {
+                        *bits &= (1 << y.len()) - 1;
+                    }
+                }
                 let z = match activation {
                     Activation::Identity => z,
-                    Activation::Relu => passing(z, z),
+                    Activation::Relu => passing(z, passes),
                 };
                 z.store_part(y);
                 vector += 1;
@@ -63,20 +84,20 @@ impl<E: Stored> Kernel for Normalise<'_, E> {
 
 /// Which numbers' gradients pass the activation.
 #[derive(Clone, Copy)]
-pub(crate) enum Gate<'a, E> {
+pub(crate) enum Gate<'a> {
     /// All.
     Open,
-    /// Those with a positive output.
-    Output(&'a [E]),
+    /// Those whose bit is set.
+    Bits(&'a [u16]),
     /// Those whose output was positive: the input, times the slope, plus the shift.
     Again { slope: &'a OfChannels, shift: &'a OfChannels },
 }
 
-impl<'a, E: Stored> Gate<'a, E> {
-    /// The gate of the numbers from this one on, which begins a pixel.
+impl Gate<'_> {
+    /// The gate of the numbers from this one on, which begins a pixel and a vector.
     pub(crate) fn from(self, first: usize) -> Self {
         match self {
-            Self::Output(y) => Self::Output(&y[first..]),
+            Self::Bits(bits) => Self::Bits(&bits[first / LANES..]),
             _ => self,
         }
     }
@@ -90,21 +111,13 @@ impl<'a, E: Stored> Gate<'a, E> {
         }
     }
 
-    /// Asks for a vector.
-    #[inline(always)]
-    fn expect<L: Lanes>(self, vector: usize) {
-        if let Self::Output(y) = self {
-            Vectors::new(y).expect::<L>(vector);
-        }
-    }
-
     /// The gradients of a vector that pass, if this is its input, centred.
     #[inline(always)]
     fn pass<L: Lanes>(self, [slope, shift]: [L; 2], dy: L, centred: L, vector: usize) -> L {
         match self {
             Self::Open => dy,
-            Self::Output(y) => passing(dy, Vectors::new(y).load(vector)),
-            Self::Again { .. } => passing(dy, centred.mul_add(slope, shift)),
+            Self::Bits(bits) => passing(dy, L::mask(bits[vector])),
+            Self::Again { .. } => passing(dy, centred.mul_add(slope, shift).passes_relu()),
         }
     }
 }
@@ -116,7 +129,7 @@ pub(crate) struct GradientSums<'a, E> {
     pub(crate) dy: &'a [E],
     pub(crate) channels: usize,
     pub(crate) mean: &'a OfChannels,
-    pub(crate) gate: Gate<'a, E>,
+    pub(crate) gate: Gate<'a>,
 }
 
 impl<E: Stored> Kernel for GradientSums<'_, E> {
@@ -143,7 +156,6 @@ impl<E: Stored> Terms<2> for GradientSums<'_, E> {
         let ahead = vector + PAIRED * self.mean.len();
         x.expect::<L>(ahead);
         dy.expect::<L>(ahead);
-        self.gate.expect::<L>(ahead);
         let x = x.load::<L>(vector).sub(mean);
         let dz = self.gate.pass(shared, dy.load(vector), x, vector);
         [dz, dz.mul_add(x, L::splat(0.0))]
@@ -163,7 +175,7 @@ pub(crate) struct Differentiate<'a, E> {
     /// The gradient of the output; `None` if it is what `dx` holds.
     pub(crate) dy: Option<&'a [E]>,
     pub(crate) mean: &'a OfChannels,
-    pub(crate) gate: Gate<'a, E>,
+    pub(crate) gate: Gate<'a>,
     pub(crate) slope: &'a OfChannels,
     pub(crate) feedback: Option<&'a Feedback>,
     pub(crate) write: Write,
@@ -183,7 +195,6 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
         for dx in dx.chunks_mut(mean.len() * LANES) {
             for (block, dx) in dx.chunks_mut(LANES).enumerate() {
                 x.expect::<L>(vector + AHEAD);
-                gate.expect::<L>(vector + AHEAD);
                 L::expect(dx, AHEAD * LANES);
                 let x = x.load::<L>(vector).sub(L::load(&mean[block]));
                 let old = L::load_padded(dx);
@@ -219,8 +230,8 @@ fn kept<L: Lanes>(old: L, write: Write) -> L {
     }
 }
 
-/// `value` where the ReLU lets `output` pass, else 0.
+/// `value` where it passes, else 0.
 #[inline(always)]
-fn passing<L: Lanes>(value: L, output: L) -> L {
-    L::select(output.passes_relu(), value, L::splat(0.0))
+fn passing<L: Lanes>(value: L, mask: L::Mask) -> L {
+    L::select(mask, value, L::splat(0.0))
 }

@@ -462,12 +462,12 @@ fn normalise<E: Number, T: Tape<E, Cpu>>(
     let shape = *x.shape();
     let (x, tape) = x.split_tape();
     let (residual, tape) = split(residual, tape)?;
-    let (norm, mut tape) = Norm::new(affine, stats, source, &shape, residual.as_ref(), tape)?;
+    let (mut norm, mut tape) = Norm::new(affine, stats, source, &shape, residual.as_ref(), tape)?;
     let y = tensor(x.device(), norm.forward(elements(&x), residual)?, shape)?;
-    let (saved, y_ghost) = (norm.saved(&y), y.ghost());
+    let y_ghost = y.ghost();
     tape.add_backward_op(move |grads| {
         let mut dx = take(grads.get_or_alloc_mut(&y_ghost)?);
-        norm.backward(elements(&x), saved.as_ref(), &mut dx, grads)?;
+        norm.backward(elements(&x), &mut dx, grads)?;
         let sums = grads.get_or_alloc_mut(&x)?.par_chunks_mut(CHUNK);
         sums.zip(dx.par_chunks(CHUNK)).for_each(|(sums, dx)| {
             sums.iter_mut().zip(dx).for_each(|(sum, &dx)| *sum += dx);
@@ -500,18 +500,17 @@ fn conv2d_batch_norm<E: Number, T: Tape<E, Cpu>>(
     )?;
     let running = BatchStatistics::on(&dev, &stats)?;
     let (residual, tape) = split(residual, tape)?;
-    let (norm, mut tape) =
+    let (mut norm, mut tape) =
         Norm::new(affine, vec![stats], Source::Batch, &shape, residual.as_ref(), tape)?;
     let y = tensor(&dev, norm.forward(E::elements(&z), residual)?, shape)?;
     if !T::OWNS_TAPE {
         buffers::give(z);
         return Ok((y.put_tape(tape), running));
     }
-    let (saved, y_ghost) = (norm.saved(&y), y.ghost());
+    let y_ghost = y.ghost();
     tape.add_backward_op(move |grads| {
         let mut dz = take(grads.get_or_alloc_mut(&y_ghost)?);
-        norm.backward(E::elements(&z), saved.as_ref(), &mut dz, grads)?;
-        drop(saved);
+        norm.backward(E::elements(&z), &mut dz, grads)?;
         buffers::give(z);
         conv_backward(&conv, &x, &filter, flow, &dz, grads)
     });
@@ -539,6 +538,8 @@ struct Norm<E: Number> {
     activation: Activation,
     residual: Option<Slot<E>>,
     shape: (usize, usize, usize, usize),
+    /// Of each part, where the ReLU passed, if the backward pass cannot tell from what is normalised.
+    bits: Option<Vec<Vec<u16>>>,
 }
 
 impl<E: Number> Norm<E> {
@@ -557,7 +558,9 @@ impl<E: Number> Norm<E> {
         let (scale, tape) = parameter(affine.scale, tape)?;
         let (shift, tape) = parameter(affine.shift, tape)?;
         let Affine { eps, activation, .. } = *affine;
-        Ok((Self { scale, shift, stats, source, eps, activation, residual, shape: *shape }, tape))
+        let keeps = T::OWNS_TAPE && activation == Activation::Relu && residual.is_some();
+        let (bits, shape) = (keeps.then(Vec::new), *shape);
+        Ok((Self { scale, shift, stats, source, eps, activation, residual, shape, bits }, tape))
     }
 
     fn label(&self, pass: &str) -> String {
@@ -566,21 +569,31 @@ impl<E: Number> Norm<E> {
 
     /// The residual is not kept.
     fn forward(
-        &self,
+        &mut self,
         x: &[E::Element],
         residual: Option<FeatureMap<E, Cpu>>,
     ) -> Result<Vec<E>, Error> {
-        let Self { scale, shift, stats, eps, activation, .. } = self;
-        let (scale, shift) = (wide(scale), wide(shift));
+        let (scale, shift, label) = (wide(&self.scale), wide(&self.shift), self.label("forward"));
+        let Self { stats, eps, activation, bits, .. } = self;
         let residual = residual.as_ref().map(elements);
         let len = x.len() / stats.len();
         let normalised = |(part, stats)| {
             let part = len * part..len * (part + 1);
-            let residual = residual.map(|residual| &residual[part.clone()]);
-            kernels::batch_norm(&x[part], stats, &scale, &shift, *eps, residual, *activation)
+            let norm = FixedNorm {
+                stats,
+                scale: &scale,
+                shift: &shift,
+                eps: *eps,
+                residual: residual.map(|residual| &residual[part.clone()]),
+                activation: *activation,
+            };
+            let Some(bits) = bits else { return kernels::batch_norm(&x[part], norm) };
+            let (y, passed) = kernels::batch_norm_with_bits(&x[part], norm)?;
+            bits.push(passed);
+            Ok(y)
         };
         let mut parts: Vec<_> = spend(
-            || self.label("forward"),
+            || label,
             0,
             || stats.iter().enumerate().map(normalised).collect::<Result<_, _>>(),
         )?;
@@ -588,25 +601,18 @@ impl<E: Number> Norm<E> {
         Ok(E::numbers(y))
     }
 
-    /// The output, if the backward pass must be told where the ReLU passed.
-    fn saved(&self, y: &FeatureMap<E, Cpu>) -> Option<FeatureMap<E, Cpu>> {
-        (self.activation == Activation::Relu && self.residual.is_some()).then(|| y.clone())
-    }
-
     /// Turns the gradient of the output into that of `x`, and adds those of the other operands.
     fn backward(
-        &self,
+        self,
         x: &[E::Element],
-        saved: Option<&FeatureMap<E, Cpu>>,
         gradient: &mut [E],
         grads: &mut Gradients<E, Cpu>,
     ) -> Result<(), CpuError> {
         let len = x.len() / self.stats.len();
-        let saved = saved.map(elements);
-        for (part, stats) in self.stats.iter().enumerate() {
-            let part = len * part..len * (part + 1);
-            let saved = saved.map(|saved| &saved[part.clone()]);
-            self.part_backward(&x[part.clone()], stats, saved, gradient, part, grads)?;
+        for (nth, stats) in self.stats.iter().enumerate() {
+            let part = len * nth..len * (nth + 1);
+            let bits = self.bits.as_ref().map(|bits| &bits[nth][..]);
+            self.part_backward(&x[part.clone()], stats, bits, gradient, part, grads)?;
         }
         Ok(())
     }
@@ -616,7 +622,7 @@ impl<E: Number> Norm<E> {
         &self,
         x: &[E::Element],
         stats: &BatchStats,
-        saved: Option<&[E::Element]>,
+        bits: Option<&[u16]>,
         gradient: &mut [E],
         part: Range<usize>,
         grads: &mut Gradients<E, Cpu>,
@@ -635,8 +641,8 @@ impl<E: Number> Norm<E> {
             residual: dresidual.map(|dresidual| (Write::Add, dresidual)),
         };
         let [wide_scale, wide_shift] = [scale, shift].map(wide);
-        let passed = match saved {
-            Some(y) => Passed::Output(y),
+        let passed = match bits {
+            Some(bits) => Passed::Bits(bits),
             None => Passed::Shift(&wide_shift),
         };
         let statistics = match source {
@@ -664,10 +670,16 @@ impl<E: Number> Norm<E> {
         if let Source::Ranks(joint) = source {
             let [factor, offset] = joint.feedback(&wide_scale, *eps, &dscale, &dshift);
             let gradient = &mut gradient[part];
-            let dx = Some(E::elements(gradient));
-            let dx =
-                kernels::batch_norm(x, stats, &factor, &offset, *eps, dx, Activation::Identity);
-            E::elements_mut(gradient).copy_from_slice(&dx.map_err(checked)?);
+            let norm = FixedNorm {
+                stats,
+                scale: &factor,
+                shift: &offset,
+                eps: *eps,
+                residual: Some(E::elements(gradient)),
+                activation: Activation::Identity,
+            };
+            let dx = kernels::batch_norm(x, norm).map_err(checked)?;
+            E::elements_mut(gradient).copy_from_slice(&dx);
         }
         add_narrowed(grads.get_or_alloc_mut(scale)?, dscale);
         add_narrowed(grads.get_or_alloc_mut(shift)?, dshift);

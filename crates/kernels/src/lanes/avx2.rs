@@ -268,6 +268,25 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    fn bits([first, second]: [__m256; 2]) -> u16 {
+        // SAFETY: as the module says.
+        let [first, second] = unsafe { [_mm256_movemask_ps(first), _mm256_movemask_ps(second)] };
+        (first | second << 8) as u16
+    }
+
+    #[inline(always)]
+    fn mask(bits: u16) -> [__m256; 2] {
+        // SAFETY: as the module says.
+        unsafe {
+            let each = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            [bits, bits >> 8].map(|bits| {
+                let bits = _mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), each);
+                _mm256_castsi256_ps(_mm256_cmpeq_epi32(bits, each))
+            })
+        }
+    }
+
+    #[inline(always)]
     fn select(mask: [__m256; 2], yes: Self, no: Self) -> Self {
         let ([a, b], [c, d]) = (yes.0, no.0);
         // SAFETY: as the module says.

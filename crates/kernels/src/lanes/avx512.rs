@@ -315,6 +315,16 @@ impl<D: Dot> Lanes for Avx512<D> {
     }
 
     #[inline(always)]
+    fn bits(mask: __mmask16) -> u16 {
+        mask
+    }
+
+    #[inline(always)]
+    fn mask(bits: u16) -> __mmask16 {
+        bits
+    }
+
+    #[inline(always)]
     fn select(mask: __mmask16, yes: Self, no: Self) -> Self {
         // SAFETY: as the module says.
         Self::new(unsafe { _mm512_mask_blend_ps(mask, no.0, yes.0) })

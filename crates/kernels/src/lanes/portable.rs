@@ -144,6 +144,16 @@ impl Lanes for Portable {
     }
 
     #[inline(always)]
+    fn bits(mask: [bool; LANES]) -> u16 {
+        mask.iter().rev().fold(0, |bits, &bit| bits << 1 | u16::from(bit))
+    }
+
+    #[inline(always)]
+    fn mask(bits: u16) -> [bool; LANES] {
+        std::array::from_fn(|i| bits >> i & 1 == 1)
+    }
+
+    #[inline(always)]
     fn select(mask: [bool; LANES], yes: Self, no: Self) -> Self {
         Self(std::array::from_fn(|i| if mask[i] { yes.0[i] } else { no.0[i] }))
     }

@@ -3,8 +3,8 @@
 use crate::oracle::{Number, assert_close, moments, numbers, widen};
 use proptest::prelude::*;
 use trickbag_kernels::{
-    Activation, BatchStats, Error, Isa, NormFlow, NormGradients, Passed, Statistics, Write,
-    batch_norm, batch_norm_backward, batch_norm_stats, bf16, f16,
+    Activation, BatchStats, Error, FixedNorm, Isa, NormFlow, NormGradients, Passed, Statistics,
+    Write, batch_norm, batch_norm_backward, batch_norm_stats, batch_norm_with_bits, bf16, f16,
 };
 
 const EPS: f32 = 1e-5;
@@ -65,10 +65,14 @@ impl Case {
         }
     }
 
-    fn forward<E: Number>(&self, operands: &Operands<E>, stats: &BatchStats) -> Vec<E> {
+    /// The output, and the bits of what the ReLU lets pass.
+    fn forward<E: Number>(&self, operands: &Operands<E>, stats: &BatchStats) -> (Vec<E>, Vec<u16>) {
         let Operands { x, scale, shift, residual, .. } = operands;
-        let residual = residual.as_deref();
-        batch_norm(x, stats, scale, shift, EPS, residual, self.activation).unwrap()
+        let (residual, activation) = (residual.as_deref(), self.activation);
+        let norm = FixedNorm { stats, scale, shift, eps: EPS, residual, activation };
+        let (y, bits) = batch_norm_with_bits(x, norm).unwrap();
+        assert!(batch_norm(x, norm).unwrap() == y, "{self:?} without bits");
+        (y, bits)
     }
 
     /// The gradients of x and residual, and of scale and shift, where all buffers held `BEFORE`.
@@ -76,7 +80,7 @@ impl Case {
         &self,
         operands: &Operands<E>,
         stats: &BatchStats,
-        passed: Passed<'_, E>,
+        passed: Passed<'_>,
         target: Target,
     ) -> ([Vec<E>; 2], [Vec<f32>; 2]) {
         let Operands { x, scale, residual, dy, .. } = operands;
@@ -140,7 +144,7 @@ impl Case {
         for isa in Isa::available() {
             let what = |name: &str| format!("{name} of {self:?} in {} on {isa:?}", E::NAME);
             let stats = isa.scope(|| self.stats(&operands.x)).unwrap();
-            let y = isa.scope(|| self.forward(&operands, &stats)).unwrap();
+            let (y, bits) = isa.scope(|| self.forward(&operands, &stats)).unwrap();
             let expected_y = self.expected_output(&operands, &stats);
             assert_close(&what("y"), &y, &expected_y, 1e-5);
             // A positive number may be so small that it is stored as zero.
@@ -148,11 +152,15 @@ impl Case {
                 .iter()
                 .zip(&expected_y)
                 .all(|(y, expected)| (*y > 0.0) == (*expected > 0.0));
+            let positive = positive(&y);
+            if same_signs {
+                assert_eq!(bits, positive, "{}", what("bits"));
+            }
             let expected = self.expected(&operands, &stats, &y);
             for target in
                 [Target::Apart(Write::Add), Target::Apart(Write::Overwrite), Target::InPlace]
             {
-                let run = || self.backward(&operands, &stats, Passed::Output(&y), target);
+                let run = || self.backward(&operands, &stats, Passed::Bits(&positive), target);
                 let found = isa.scope(run).unwrap();
                 if self.residual == Residual::Absent && same_signs {
                     let passed = Passed::Shift(&operands.shift);
@@ -193,6 +201,12 @@ impl Case {
         };
         (0..x.len()).map(output).collect()
     }
+}
+
+/// A bit for each number, for each sixteen.
+fn positive<E: Number>(numbers: &[E]) -> Vec<u16> {
+    let bit = |(i, number): (usize, &E)| u16::from(number.to_f32() > 0.0) << i;
+    numbers.chunks(16).map(|some| some.iter().enumerate().map(bit).sum()).collect()
 }
 
 fn check_stats<E: Number>(x: &[E], channels: usize, tolerance: f64) {
@@ -244,7 +258,7 @@ fn gradient_matches_finite_differences() {
     };
     let operands: Operands<f32> = case.operands();
     let stats = case.stats(&operands.x);
-    let y = case.forward(&operands, &stats);
+    let (y, bits) = case.forward(&operands, &stats);
     let passed = |i: usize| if y[i] > 0.0 { f64::from(operands.dy[i]) } else { 0.0 };
     // The sum of the outputs times `dy`, where the ReLU stays as open or shut as it is.
     let loss = |x: &[f64]| -> f64 {
@@ -266,7 +280,7 @@ fn gradient_matches_finite_differences() {
         (at(1e-5) - at(-1e-5)) / 2e-5
     };
     let expected: Vec<f64> = (0..operands.x.len()).map(slope).collect();
-    let ([dx, _], _) = case.backward(&operands, &stats, Passed::Output(&y), Target::InPlace);
+    let ([dx, _], _) = case.backward(&operands, &stats, Passed::Bits(&bits), Target::InPlace);
     assert_close("dx", &dx, &expected, 1e-5);
 }
 
@@ -275,11 +289,15 @@ fn relu_lets_nan_pass() {
     let stats = BatchStats { mean: vec![0.0], var: vec![1.0] };
     for isa in Isa::available() {
         let run = || {
-            batch_norm(&[f32::NAN, -1.0, 1.0], &stats, &[1.0], &[0.0], 0.0, None, Activation::Relu)
+            let (scale, shift, activation) = (&[1.0][..], &[0.0][..], Activation::Relu);
+            let norm =
+                FixedNorm { stats: &stats, scale, shift, eps: 0.0, residual: None, activation };
+            batch_norm_with_bits(&[f32::NAN, -1.0, 1.0], norm)
         };
-        let y = isa.scope(run).unwrap().unwrap();
+        let (y, bits) = isa.scope(run).unwrap().unwrap();
         assert!(y[0].is_nan(), "{isa:?}");
         assert_eq!(y[1..], [0.0, 1.0], "{isa:?}");
+        assert_eq!(bits, [0b101], "{isa:?}");
     }
 }
 
@@ -294,7 +312,8 @@ fn refuses_slices_that_do_not_fit() {
     let stats = BatchStats { mean: vec![0.0; 2], var: vec![0.0; 2] };
     let (x, two, three) = ([0.0; 4], [0.0; 2], [0.0; 3]);
     let forward = |scale: &[f32], shift: &[f32], residual: Option<&[f32]>| {
-        batch_norm(&x, &stats, scale, shift, EPS, residual, Activation::Relu)
+        let (stats, activation) = (&stats, Activation::Relu);
+        batch_norm(&x, FixedNorm { stats, scale, shift, eps: EPS, residual, activation })
     };
     assert_eq!(forward(&two, &two, Some(&x)).map(drop), Ok(()));
     let wrong = |operand, found, expected| {
@@ -303,7 +322,7 @@ fn refuses_slices_that_do_not_fit() {
     assert_eq!(forward(&three, &two, None), wrong("scale", 3, 2));
     assert_eq!(forward(&two, &three, None), wrong("shift", 3, 2));
     assert_eq!(forward(&two, &two, Some(&three)), wrong("residual", 3, 4));
-    let backward = |passed: Passed<'_, f32>, flow: NormFlow<'_, f32>| {
+    let backward = |passed: Passed<'_>, flow: NormFlow<'_, f32>| {
         let gradients =
             NormGradients { flow, scale: &mut [0.0; 2], shift: &mut [0.0; 2], residual: None };
         let (activation, statistics) = (Activation::Relu, Statistics::Batch);
@@ -312,16 +331,16 @@ fn refuses_slices_that_do_not_fit() {
     let wrong = |operand, found, expected| {
         Err(Error::Length { operator: "batch_norm_backward", operand, found, expected })
     };
-    let output = Passed::Output(&x);
-    assert_eq!(backward(output, NormFlow::InPlace(&mut [0.0; 3])), wrong("dy", 3, 4));
+    let bits = Passed::Bits(&[0]);
+    assert_eq!(backward(bits, NormFlow::InPlace(&mut [0.0; 3])), wrong("dy", 3, 4));
     let mut dx = [0.0; 4];
-    let passed = Passed::Output(&x[..3]);
-    assert_eq!(backward(passed, NormFlow::InPlace(&mut dx)), wrong("y", 3, 4));
+    let passed = Passed::Bits(&[0; 2]);
+    assert_eq!(backward(passed, NormFlow::InPlace(&mut dx)), wrong("bits", 2, 1));
     let passed = Passed::Shift(&three);
     assert_eq!(backward(passed, NormFlow::InPlace(&mut dx)), wrong("shift", 3, 2));
     let mut short = [0.0; 3];
     let flow = NormFlow::Across { dy: &x, write: Write::Overwrite, dx: &mut short };
-    assert_eq!(backward(output, flow), wrong("dx", 3, 4));
+    assert_eq!(backward(bits, flow), wrong("dx", 3, 4));
 }
 
 prop_compose! {

@@ -1,6 +1,6 @@
 //! How sums in f32 round to 16 bits, on every instruction set.
 
-use trickbag_kernels::{Activation, BatchStats, Isa, batch_norm, bf16, f16};
+use trickbag_kernels::{Activation, BatchStats, FixedNorm, Isa, batch_norm, bf16, f16};
 
 use crate::oracle::Number;
 
@@ -10,16 +10,15 @@ fn sum<E: Number>(number: f32, addend: f32) -> f32 {
     // More numbers than lanes, to meet whole and partial vectors.
     let channels = [addend; 20];
     let stats = BatchStats { mean: vec![0.0; 20], var: vec![1.0; 20] };
-    let sums = batch_norm(
-        &[E::from_f32(number); 20],
-        &stats,
-        &[1.0; 20],
-        &channels,
-        0.0,
-        None,
-        Activation::Identity,
-    )
-    .unwrap();
+    let norm = FixedNorm {
+        stats: &stats,
+        scale: &[1.0; 20],
+        shift: &channels,
+        eps: 0.0,
+        residual: None,
+        activation: Activation::Identity,
+    };
+    let sums = batch_norm(&[E::from_f32(number); 20], norm).unwrap();
     let sums: Vec<f32> = sums.into_iter().map(E::to_f32).collect();
     assert!(sums.iter().all(|sum| sum.to_bits() == sums[0].to_bits()), "{sums:?}");
     sums[0]

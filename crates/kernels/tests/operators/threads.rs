@@ -2,9 +2,9 @@
 
 use rayon::ThreadPoolBuilder;
 use trickbag_kernels::{
-    Activation, AvgPool, Conv, Divisor, Error, ImageShape, Linear, MaxPool, NormFlow,
-    NormGradients, Passed, Rounding, Statistics, Window, Write, batch_norm, batch_norm_backward,
-    batch_norm_stats, bf16, f16, global_avg_pool, global_avg_pool_backward,
+    Activation, AvgPool, Conv, Divisor, Error, FixedNorm, ImageShape, Linear, MaxPool, NormFlow,
+    NormGradients, Passed, Rounding, Statistics, Window, Write, batch_norm_backward,
+    batch_norm_stats, batch_norm_with_bits, bf16, f16, global_avg_pool, global_avg_pool_backward,
 };
 
 use crate::oracle::{Number, image, numbers};
@@ -74,7 +74,15 @@ fn check_norm<E: Number>() {
         let [scale, shift]: [Vec<f32>; 2] = [4, 5].map(|seed| numbers(seed, channels));
         let stats = batch_norm_stats(&x, channels)?;
         let activation = Activation::Relu;
-        let y = batch_norm(&x, &stats, &scale, &shift, 1e-5, Some(&residual), activation)?;
+        let norm = FixedNorm {
+            stats: &stats,
+            scale: &scale,
+            shift: &shift,
+            eps: 1e-5,
+            residual: Some(&residual),
+            activation,
+        };
+        let (y, passed) = batch_norm_with_bits(&x, norm)?;
         let mut dresidual = vec![E::default(); len];
         let [mut dscale, mut dshift] = [(); 2].map(|()| vec![0.0; channels]);
         let gradients = NormGradients {
@@ -86,7 +94,7 @@ fn check_norm<E: Number>() {
         let statistics = Statistics::Batch;
         batch_norm_backward(
             &x,
-            Passed::Output(&y),
+            Passed::Bits(&passed),
             &stats,
             &scale,
             1e-5,
