@@ -10,7 +10,6 @@ use crate::channels::{Block, Channels, PackRows};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::{Factor, Makes, Stored};
-use crate::fresh::in_parts;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::plan::{Plan, Plans};
 use crate::scratch::Scratch;
@@ -80,12 +79,16 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor>(
     let isa = Isa::current();
     let shares = shares(taps.len() * channels.factors::<F>(), &blocks);
     let len = of_share.len();
-    let sums = plan.frame.view(isa, source, &band, |source: &[F]| {
-        let pass = Pass { isa, channels, taps: &taps, images: output.batch, plan, source, weight };
-        in_parts(shares.iter().map(|_| len), |nth, sums| pass.sum(&shares[nth], sums))
+    Scratch::Sums.with(shares.len() * len, |numbers| {
+        plan.frame.view(isa, source, &band, |source: &[F]| {
+            let images = output.batch;
+            let pass = Pass { isa, channels, taps: &taps, images, plan, source, weight };
+            let parts = numbers.par_chunks_mut(len).zip(&shares);
+            parts.for_each(|(sums, share)| pass.sum(share, sums));
+        });
+        let sums = Sums { write, numbers, share_len: len, columns };
+        add_up(isa, sums, output.channels, destination);
     });
-    let sums = Sums { write, numbers: &sums, share_len: len, columns };
-    add_up(isa, sums, output.channels, destination);
 }
 
 /// Adds up the sums of all shares for each pixel of the destination.
