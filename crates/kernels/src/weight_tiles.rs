@@ -156,7 +156,7 @@ impl<E: Stored + Makes<F>, F: Factor> WeightGradient<'_, E, F> {
 #[inline(always)]
 fn lay_panels<L: Lanes, E: Makes<F>, F: Factor>(
     numbers: &[E],
-    starts: impl ExactSizeIterator<Item = usize> + Clone,
+    starts: impl Iterator<Item = usize> + Clone,
     len: usize,
     panels: &mut [[F; LANES]],
 ) {
