@@ -12,6 +12,7 @@ pub(crate) fn across<'a, E: Makes<F> + 'a, F: Factor, L: Lanes>(
     let mut tile = [[F::default(); LANES]; LANES];
     for (row, tile) in rows.zip(&mut tile) {
         let numbers = &row[(nth * LANES * F::SPAN).min(row.len())..];
+        // Apart, since with `lay` alone the gradient of the input takes up to a tenth longer where weights are many.
         match E::in_place(numbers).and_then(<[F]>::first_chunk) {
             Some(whole) => *tile = *whole,
             None => lay::<L, E, F>(numbers, tile),

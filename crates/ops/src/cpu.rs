@@ -563,18 +563,14 @@ impl<E: Number> Norm<E> {
         Ok((Self { scale, shift, stats, source, eps, activation, residual, shape, bits }, tape))
     }
 
-    fn label(&self, pass: &str) -> String {
-        norm_label(&self.shape, pass)
-    }
-
     /// The residual is not kept.
     fn forward(
         &mut self,
         x: &[E::Element],
         residual: Option<FeatureMap<E, Cpu>>,
     ) -> Result<Vec<E>, Error> {
-        let (scale, shift, label) = (wide(&self.scale), wide(&self.shift), self.label("forward"));
-        let Self { stats, eps, activation, bits, .. } = self;
+        let Self { scale, shift, stats, eps, activation, shape, bits, .. } = self;
+        let (scale, shift) = (wide(scale), wide(shift));
         let residual = residual.as_ref().map(elements);
         let len = x.len() / stats.len();
         let normalised = |(part, stats)| {
@@ -593,7 +589,7 @@ impl<E: Number> Norm<E> {
             Ok(y)
         };
         let mut parts: Vec<_> = spend(
-            || label,
+            || norm_label(shape, "forward"),
             0,
             || stats.iter().enumerate().map(normalised).collect::<Result<_, _>>(),
         )?;
@@ -651,7 +647,7 @@ impl<E: Number> Norm<E> {
             Source::Fixed | Source::Ranks(_) => Statistics::Fixed,
         };
         spend(
-            || self.label("backward"),
+            || norm_label(&self.shape, "backward"),
             0,
             || {
                 kernels::batch_norm_backward(
