@@ -15,8 +15,7 @@ pub(crate) const TILE_PIXELS: usize = 16;
 /// each tile, from the second-level cache where they outgrow the first.
 const MAX_ROWS_OF_FOUR: usize = 512;
 
-/// Destination pixels in the smallest tile: as many as sixteen registers have room for where a sum
-/// takes two.
+/// Destination pixels in the smallest tile.
 const FEW_PIXELS: usize = 4;
 
 /// For all pixels of a band and all destination channels: the sum over all taps (and, with
@@ -151,9 +150,8 @@ impl<F: Factor, D: Stored> Tiles<'_, F, D> {
     #[inline(always)]
     fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize, blocks: usize) {
         let largest = match (L::REGISTERS > TILE_PIXELS, blocks) {
-            (true, 4) => 6,
-            (true, _) => TILE_PIXELS / blocks,
-            (false, _) => FEW_PIXELS,
+            (true, 1 | 2) => TILE_PIXELS / blocks,
+            _ => 6,
         };
         for lattice in lattices {
             let mut rest = lattice.pixels(images);
@@ -162,7 +160,8 @@ impl<F: Factor, D: Stored> Tiles<'_, F, D> {
                 rest = after;
                 match (blocks, pixels.len()) {
                     (1, 9..) => self.group_tile::<L, 16, 1>(lattice, pixels, after),
-                    (1, 5..) => self.group_tile::<L, 8, 1>(lattice, pixels, after),
+                    (1, 7..) => self.group_tile::<L, 8, 1>(lattice, pixels, after),
+                    (1, 5..) => self.group_tile::<L, 6, 1>(lattice, pixels, after),
                     (1, _) => self.group_tile::<L, 4, 1>(lattice, pixels, after),
                     (4, 4..) => self.group_tile::<L, 6, 4>(lattice, pixels, after),
                     (4, _) => self.group_tile::<L, 3, 4>(lattice, pixels, after),
@@ -205,13 +204,15 @@ impl<F: Factor, D: Stored> Tiles<'_, F, D> {
                 for pixel in ahead {
                     L::expect(self.source, pixel.source / F::SPAN + done);
                 }
-                for k in done..len.min(done + LANES) {
+                let end = len.min(done + LANES);
+                let panels = panels.map(|panel| &panel[done..end]);
+                for k in 0..end - done {
                     for (panel, sums) in panels.iter().zip(&mut sums) {
                         let weights = F::load::<L>(&panel[k]);
                         for (sum, row) in sums.iter_mut().zip(&rows) {
                             // SAFETY: each row is the start of a slice of `reach` factors, and
-                            // `first + k` is below `first + len`, which is not above `reach`.
-                            let factor = unsafe { &*row.add(first + k) };
+                            // `first + done + k` is below `first + len`, which is not above `reach`.
+                            let factor = unsafe { &*row.add(first + done + k) };
                             *sum = F::mul_add(factor.splat(), weights, *sum);
                         }
                     }

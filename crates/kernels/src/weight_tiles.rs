@@ -202,6 +202,8 @@ fn add_rows<L: Lanes, F: Factor, const BLOCKS: usize>(
         done += match (L::REGISTERS, BLOCKS, len - done) {
             (17.., 1, 13..) => tile::<L, F, 16, BLOCKS>(source, gradients, done, sums, ahead),
             (17.., _, 5..) => tile::<L, F, 8, BLOCKS>(source, gradients, done, sums, ahead),
+            // Sixteen are two times six and four, eight are two times four.
+            (..17, _, 5..=7 | 9..) => tile::<L, F, 6, BLOCKS>(source, gradients, done, sums, ahead),
             _ => tile::<L, F, 4, BLOCKS>(source, gradients, done, sums, ahead),
         };
     }
