@@ -33,9 +33,9 @@ pub(crate) fn compare(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     };
     let comparison = measure(&options)?;
     println!("{comparison}");
-    let folder = workspace_root()?.join("bench/results");
-    let file = folder.join(comparison.file_name());
-    fs::create_dir_all(&folder)
+    let file = workspace_root()?.join("bench/results").join(comparison.path());
+    let folder = file.parent().context("a file lies in a folder")?;
+    fs::create_dir_all(folder)
         .and_then(|()| fs::write(&file, format!("{:#}\n", comparison.json())))
         .with_context(|| format!("cannot write {}", file.display()))?;
     println!("written to {}", file.display());

@@ -55,7 +55,8 @@ fn runs_both_in_turn_with_the_same_flags_and_keeps_the_numbers() {
         assert!(line.starts_with("trickbag") || line.ends_with("--threads 2"), "{line}");
     }
 
-    let file = place.path().join("bench/results/step-resnet20-32-b128-f32-2-threads-avx2.json");
+    let results = place.path().join("bench/results/old-iron-5-25-1-fma");
+    let file = results.join("step-resnet20-32-b128-f32-2-threads-avx2.json");
     let kept: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     let check = |field: &str, expected: Value| {
         assert_eq!(kept.pointer(field), Some(&expected), "{field} in {kept:#}");

@@ -13,5 +13,5 @@ esac
 echo "$program $ONEDNN_MAX_CPU_ISA$TRICKBAG_ISA $*" >> "$TOLD"
 cat <<JSON
 a warning before the result
-{"program": "$program", "version": "9", "work": "step", "model": "resnet20", "image": 32, "batch": 128, "precision": "f32", "threads": 2, "processor": {"name": "Old Iron 5", "features": ["fma"]}, "ms": {"lower": 1, "median": $ms, "upper": 99}, "start_rss_bytes": 1000000, "peak_rss_bytes": ${ms}000000}
+{"program": "$program", "version": "9", "work": "step", "model": "resnet20", "image": 32, "batch": 128, "precision": "f32", "threads": 2, "processor": {"name": "Old Iron 5", "family": 25, "model": 1, "features": ["fma"]}, "ms": {"lower": 1, "median": $ms, "upper": 99}, "start_rss_bytes": 1000000, "peak_rss_bytes": ${ms}000000}
 JSON

@@ -219,7 +219,11 @@ mod tests {
 
     fn facts() -> Facts {
         Facts {
-            processor: Processor { name: "Old Iron 5".into(), features: vec!["avx2", "fma"] },
+            processor: Processor {
+                name: "Old Iron 5".into(),
+                features: vec!["avx2", "fma"],
+                ..Processor::default()
+            },
             threads: 2,
             isa: Isa::Portable,
             meminfo: "MemTotal: 24684096 kB\nMemAvailable: 1000000 kB\n".into(),

@@ -73,12 +73,14 @@ impl Side {
 }
 
 impl Comparison {
-    /// The name of the work, for instance `step-resnet20-32-b128-f32-2-threads-avx2.json`.
-    pub(crate) fn file_name(&self) -> String {
+    /// The path of a file for the numbers: the processor and the work, for instance
+    /// `amd-epyc-25-1-avx2/step-resnet20-32-b128-f32-2-threads.json`.
+    pub(crate) fn path(&self) -> String {
         let field = |name: &str| text(&self.trickbag.last[name]);
         let cap = self.isa.as_ref().map_or(String::new(), |isa| format!("-{isa}"));
         format!(
-            "{}-{}-{}-b{}-{}-{}-threads{cap}.json",
+            "{}/{}-{}-{}-b{}-{}-{}-threads{cap}.json",
+            processor_name(&self.trickbag.last["processor"]),
             field("work"),
             field("model"),
             field("image"),
@@ -181,6 +183,18 @@ fn ratio(ours: Option<u64>, theirs: Option<u64>) -> Option<f64> {
     Some(ours? as f64 / theirs? as f64)
 }
 
+/// Name, family, model and last feature, in small letters and numbers with hyphens between.
+fn processor_name(processor: &Value) -> String {
+    let last_feature = processor["features"].as_array().and_then(|features| features.last());
+    let parts = [&processor["name"], &processor["family"], &processor["model"]];
+    let known = parts.into_iter().chain(last_feature).filter(|part| !part.is_null());
+    let words = known.map(text).collect::<Vec<_>>().join(" ").to_lowercase();
+    let words = words.replace("(r)", "").replace("(tm)", "");
+    let words: Vec<_> =
+        words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    if words.is_empty() { "unknown".into() } else { words.join("-") }
+}
+
 /// A text or a number as it is read, without quotes.
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), String::from)
@@ -203,6 +217,21 @@ mod tests {
         check(&[4.0, 1.0], 1.0, 2.5, 4.0);
         check(&[9.0, 1.0, 2.0], 1.0, 2.0, 9.0);
         check(&[4.0, 3.0, 2.0, 1.0], 1.0, 2.5, 4.0);
+    }
+
+    #[test]
+    fn processors_are_told_apart() {
+        let check = |processor: Value, name: &str| assert_eq!(processor_name(&processor), name);
+        check(
+            json!({"name": "AMD EPYC", "family": 25, "model": 1, "features": ["fma", "avx2"]}),
+            "amd-epyc-25-1-avx2",
+        );
+        check(
+            json!({"name": "Intel(R) Xeon(R) Processor", "features": ["amx_bf16"]}),
+            "intel-xeon-processor-amx-bf16",
+        );
+        check(json!({"name": "../5/..", "family": null, "features": []}), "5");
+        check(json!({"name": "", "features": []}), "unknown");
     }
 
     #[test]

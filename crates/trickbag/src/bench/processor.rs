@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-/// Vector and matrix instructions, by their names in `/proc/cpuinfo`.
+/// Vector and matrix instructions, by their names in `/proc/cpuinfo`, in about the order in which processors got them.
 const FEATURES: [&str; 11] = [
-    "avx2",
-    "fma",
     "f16c",
+    "fma",
+    "avx2",
     "avx512f",
     "avx512dq",
     "avx512bw",
@@ -21,6 +21,9 @@ const FEATURES: [&str; 11] = [
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Processor {
     pub(crate) name: String,
+    /// Which generation it is, where its name does not say so.
+    pub(crate) family: Option<u32>,
+    pub(crate) model: Option<u32>,
     pub(crate) features: Vec<&'static str>,
 }
 
@@ -33,11 +36,19 @@ impl Processor {
     fn read(cpuinfo: &str) -> Self {
         let field = |name: &str| {
             let lines = cpuinfo.lines().filter_map(|line| line.split_once(':'));
-            lines.into_iter().find(|(key, _)| key.trim() == name).map_or("", |(_, value)| value)
+            lines
+                .into_iter()
+                .find(|(key, _)| key.trim() == name)
+                .map_or("", |(_, value)| value.trim())
         };
         let flags: Vec<&str> = field("flags").split_whitespace().collect();
         let features = FEATURES.into_iter().filter(|feature| flags.contains(feature)).collect();
-        Self { name: field("model name").trim().to_owned(), features }
+        Self {
+            name: field("model name").to_owned(),
+            family: field("cpu family").parse().ok(),
+            model: field("model").parse().ok(),
+            features,
+        }
     }
 }
 
@@ -47,14 +58,18 @@ mod tests {
 
     #[test]
     fn reads_the_first_processor() {
-        let check = |cpuinfo: &str, name: &str, features: &[&'static str]| {
-            let expected = Processor { name: name.into(), features: features.into() };
-            assert_eq!(Processor::read(cpuinfo), expected);
-        };
-        let two = "processor\t: 0\nmodel name\t: Old Iron 5\nflags\t\t: fpu fma avx2 sse\n\n\
+        let two = "processor\t: 0\ncpu family\t: 25\nmodel\t\t: 1\nmodel name\t: Old Iron 5\n\
+                   flags\t\t: fpu avx2 fma sse\n\n\
                    processor\t: 1\nmodel name\t: Other\nflags\t\t: amx_tile\n";
-        check(two, "Old Iron 5", &["avx2", "fma"]);
-        check("Features\t: fp asimd\n", "", &[]);
-        check("", "", &[]);
+        let expected = Processor {
+            name: "Old Iron 5".into(),
+            family: Some(25),
+            model: Some(1),
+            features: vec!["fma", "avx2"],
+        };
+        assert_eq!(Processor::read(two), expected);
+        for cpuinfo in ["Features\t: fp asimd\n", ""] {
+            assert_eq!(Processor::read(cpuinfo), Processor::default(), "{cpuinfo}");
+        }
     }
 }
