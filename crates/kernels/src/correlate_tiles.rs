@@ -151,6 +151,7 @@ impl<F: Factor, D: Stored> Tiles<'_, F, D> {
     fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize, blocks: usize) {
         let largest = match (L::REGISTERS > TILE_PIXELS, blocks) {
             (true, 1 | 2) => TILE_PIXELS / blocks,
+            // Also for one block where a sum takes two of sixteen registers.
             _ => 6,
         };
         for lattice in lattices {
