@@ -233,6 +233,7 @@ impl<E: Stored> Kernel for AddTaps<'_, E> {
     fn run<L: Lanes>(mut self) {
         let (depth, columns) = self.geometry.channels();
         let pitch = point_len(self.geometry);
+        let mut rows = transform::WeightGradient::room::<L>();
         for first_column in (0..columns).step_by(LANES) {
             let first = first_column / LANES * depth + self.first;
             for channel in 0..LANES {
@@ -241,7 +242,7 @@ impl<E: Stored> Kernel for AddTaps<'_, E> {
                 let start = channel * columns + first_column;
                 let mut taps = OfTaps { start, taps: &mut self.taps };
                 let sums = OfTasks { of_tasks, pitch };
-                transform::WeightGradient::apply_both::<L>(&sums, &mut taps);
+                transform::WeightGradient::apply_both(&sums, &mut rows, &mut taps);
             }
         }
     }

@@ -53,12 +53,13 @@ impl<E: Stored> Correlate<'_, E> {
         let start = self.band.first(self.geometry.destination);
         let blocks = self.geometry.destination.channels / LANES;
         let (to, _) = self.destination.as_chunks_mut::<LANES>();
+        let mut between = transform::Result::room::<L>();
         for (nth, tile) in tiles.iter().enumerate() {
             let patch = self.geometry.covered(*tile).after(start);
             for block in 0..blocks {
                 let products = self.scratch.destination.thing(block * rows + nth);
                 let mut covered = Covered { patch: &patch, block, write: self.write, pixels: to };
-                transform::Result::apply_both::<L>(&products, &mut covered);
+                transform::Result::apply_both(&products, &mut between, &mut covered);
             }
         }
     }
@@ -74,10 +75,11 @@ pub(crate) fn load<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
     to: &mut Points,
 ) {
     let (pixels, _) = pixels.as_chunks();
+    let (mut rows, outside) = (T::room::<L>(), &[E::default(); LANES]);
     for (nth, patch) in patches.enumerate() {
         for block in 0..blocks {
             let mut points = to.thing_mut(block * tiles + nth);
-            T::apply_both::<L>(&Seen { patch: &patch, block, pixels }, &mut points);
+            T::apply_both(&Seen { patch: &patch, block, pixels, outside }, &mut rows, &mut points);
         }
     }
 }
@@ -87,17 +89,18 @@ struct Seen<'a, E, const SIZE: usize> {
     patch: &'a Patch<SIZE>,
     block: usize,
     pixels: &'a [[E; LANES]],
+    /// Zeros.
+    outside: &'a [E; LANES],
 }
 
 impl<E: Stored, const SIZE: usize> Rows<SIZE> for Seen<'_, E, SIZE> {
     #[inline(always)]
     fn row<L: Lanes>(&self, row: usize) -> [L; SIZE] {
-        let zeros = [E::default(); LANES];
         let pixels = self.pixels.get(self.patch.rows[row] + self.block..).unwrap_or_default();
         let mut numbers = [L::splat(0.0); SIZE];
         for (number, &column) in numbers.iter_mut().zip(&self.patch.columns) {
             L::expect(pixels, column + self.patch.next);
-            *number = E::load(pixels.get(column).unwrap_or(&zeros));
+            *number = E::load(pixels.get(column).unwrap_or(self.outside));
         }
         numbers
     }

@@ -33,16 +33,22 @@ pub(crate) trait Columns<const B: usize> {
 pub(crate) trait Linear<const A: usize, const B: usize> {
     fn apply<L: Lanes>(x: [L; A]) -> [L; B];
 
-    /// Applies it to the rows and then to the columns.
+    /// Room for the rows until the columns are complete, to be used again: an array that a loop fills is zeroed first,
+    /// which takes a tenth of a tile's time.
     #[inline(always)]
-    fn apply_both<L: Lanes>(from: &impl Rows<A>, to: &mut impl Columns<B>) {
-        let mut rows = [[L::splat(0.0); B]; A];
+    fn room<L: Lanes>() -> [[L; B]; A] {
+        [[L::splat(0.0); B]; A]
+    }
+
+    /// Applies it to the rows and then to the columns. What `rows` were does not matter.
+    #[inline(always)]
+    fn apply_both<L: Lanes>(from: &impl Rows<A>, rows: &mut [[L; B]; A], to: &mut impl Columns<B>) {
         for (i, row) in rows.iter_mut().enumerate() {
             *row = Self::apply(from.row::<L>(i));
         }
         for j in 0..B {
             let mut column = [L::splat(0.0); A];
-            for (number, row) in column.iter_mut().zip(&rows) {
+            for (number, row) in column.iter_mut().zip(&*rows) {
                 *number = row[j];
             }
             to.set(j, Self::apply(column));

@@ -43,6 +43,7 @@ impl<E: Stored> Kernel for Pack<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
+        let mut rows = transform::Weight::room::<L>();
         for first in (0..self.depth).step_by(LANES) {
             let mut taps = [[[0.0; LANES]; LANES]; TAPS];
             for (nth, tap) in taps.iter_mut().enumerate() {
@@ -51,7 +52,8 @@ impl<E: Stored> Kernel for Pack<'_, E> {
             for channel in 0..LANES {
                 let panel = &mut self.panel[first + channel..];
                 let mut points = OfPoints { panel, pitch: self.depth };
-                transform::Weight::apply_both::<L>(&OfTaps { taps: &taps, channel }, &mut points);
+                let taps = OfTaps { taps: &taps, channel };
+                transform::Weight::apply_both(&taps, &mut rows, &mut points);
             }
         }
     }
