@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-/// Vector and matrix instructions, by their names in `/proc/cpuinfo`, in about the order in which processors got them.
+/// Vector and matrix instructions, by their names in `/proc/cpuinfo`, in about the order in which processors got them: by
+/// the last that a processor has, `bench compare` names where its results are kept.
 const FEATURES: [&str; 11] = [
     "f16c",
     "fma",
