@@ -6,6 +6,7 @@ mod gradient;
 mod passes;
 mod points;
 mod product;
+mod seen;
 mod transform;
 mod weights;
 

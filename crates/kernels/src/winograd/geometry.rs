@@ -4,7 +4,7 @@ use crate::band::Band;
 use crate::direction::Direction;
 use crate::element::{Factor, Stored};
 use crate::lanes::LANES;
-use crate::winograd::transform::{IN, OUT, POINTS, TAPS};
+use crate::winograd::transform::{OUT, POINTS, TAPS};
 use crate::{Conv, ImageShape, Isa};
 
 /// Numbers of the transformed source and of the products that are in use at one time: they stay in a
@@ -161,49 +161,29 @@ impl Geometry {
             .collect()
     }
 
-    /// The pixels that a tile sees of the source.
-    pub(crate) fn seen(&self, tile: Tile) -> Patch<IN> {
-        Patch::new(self.source, tile, self.padding)
-    }
-
-    /// The pixels of a tile in the destination.
-    pub(crate) fn covered(&self, tile: Tile) -> Patch<OUT> {
-        Patch::new(self.destination, tile, [0, 0])
+    /// The pixels of a tile in the destination, counted from this vector on.
+    pub(crate) fn covered(&self, tile: Tile, start: usize) -> Patch {
+        let ImageShape { height, width, channels, .. } = self.destination;
+        let vectors = channels / LANES;
+        let axis = |first: usize, len: usize, pitch: usize| {
+            std::array::from_fn(|i| if first + i < len { (first + i) * pitch } else { OUTSIDE })
+        };
+        let image = tile.image * height * width * vectors;
+        Patch {
+            rows: axis(tile.row, height, width * vectors).map(|row| image + row - start),
+            columns: axis(tile.column, width, vectors),
+            next: OUT * vectors,
+        }
     }
 }
 
 /// A square of pixels, some of which may lie outside of the image.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Patch<const SIZE: usize> {
+pub(crate) struct Patch {
     /// The vector at which each row begins: one that does not exist, if the row lies outside.
-    pub(crate) rows: [usize; SIZE],
+    pub(crate) rows: [usize; OUT],
     /// How far each column lies from there, likewise.
-    pub(crate) columns: [usize; SIZE],
+    pub(crate) columns: [usize; OUT],
     /// How far away the next tile of the row lies.
     pub(crate) next: usize,
-}
-
-impl<const SIZE: usize> Patch<SIZE> {
-    /// The pixels that begin `padding` rows and columns before the tile.
-    fn new(shape: ImageShape, tile: Tile, padding: [usize; 2]) -> Self {
-        let vectors = shape.channels / LANES;
-        let axis = |first: usize, padding: usize, len: usize, pitch: usize| {
-            std::array::from_fn(|i| match (first + i).checked_sub(padding) {
-                Some(at) if at < len => at * pitch,
-                _ => OUTSIDE,
-            })
-        };
-        let row_len = shape.width * vectors;
-        let image = tile.image * shape.height * row_len;
-        Self {
-            rows: axis(tile.row, padding[0], shape.height, row_len).map(|row| image + row),
-            columns: axis(tile.column, padding[1], shape.width, vectors),
-            next: OUT * vectors,
-        }
-    }
-
-    /// The same pixels, counted from `start` numbers after the image batch's first.
-    pub(crate) fn after(self, start: usize) -> Self {
-        Self { rows: self.rows.map(|row| row - start / LANES), ..self }
-    }
 }

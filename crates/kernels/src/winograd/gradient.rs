@@ -12,10 +12,12 @@ use crate::fresh::{in_parts, split};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::SCRATCH;
 use crate::winograd::geometry::{Geometry, Tile};
-use crate::winograd::passes::load;
 use crate::winograd::points::Chunk;
 use crate::winograd::product::{Operands, Product, WeightProduct};
-use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows};
+use crate::winograd::seen::transform;
+use crate::winograd::transform::{
+    Columns, IN, Linear, POINTS, ResultGradient, Rows, Source, WeightGradient,
+};
 use crate::{Isa, Write};
 
 /// Up to so many weights of a tap each task sums up for itself.
@@ -26,6 +28,9 @@ const TASKS: usize = 8;
 
 /// Transformed numbers of a round: they stay in the third-level cache.
 const ROUND_LEN: usize = 1024 * 1024;
+
+/// More of them where there are so many times more sums, each of which a round reads and writes.
+const SUMS_OF_ROUND: usize = 4;
 
 /// Into how many chunks a round is divided, whatever the number of threads, ...
 const CHUNKS: usize = 16;
@@ -101,7 +106,8 @@ impl<E: Stored> Pass<'_, E> {
     fn sum_together(&self, tiles: &[Tile]) -> Vec<[f32; LANES]> {
         let (depth, columns) = self.geometry.channels();
         let blocks = columns / LANES;
-        let round = (ROUND_LEN / (POINTS * (depth + columns))).max(MIN_CHUNK);
+        let round_len = ROUND_LEN.max(POINTS * depth * columns / SUMS_OF_ROUND);
+        let round = (round_len / (POINTS * (depth + columns))).max(MIN_CHUNK);
         let chunk = (round.min(tiles.len()) / CHUNKS).clamp(MIN_CHUNK, MAX_CHUNK);
         // What each task sums up: for a point and some blocks, one for each source channel.
         let first_blocks = || (0..blocks).step_by(TASK_BLOCKS);
@@ -179,10 +185,10 @@ impl<E: Stored> Kernel for Transform<'_, E> {
         let [source_blocks, blocks] = shapes.map(|shape| shape.channels / LANES);
         source.resize(source_blocks * tiles.len());
         gradient.resize(blocks * tiles.len());
-        let seen = tiles.iter().map(|tile| geometry.seen(*tile));
-        load::<L, E, transform::Source, IN>(seen, source_blocks, tiles.len(), x, source);
-        let covered = tiles.iter().map(|tile| geometry.covered(*tile));
-        load::<L, E, transform::ResultGradient, OUT>(covered, blocks, tiles.len(), dy, gradient);
+        let Geometry { source: seen, destination: covered, padding } = *geometry;
+        let pitch = tiles.len();
+        transform::<L, E, Source, _>(seen, padding, tiles, pitch, x, source);
+        transform::<L, E, ResultGradient, _>(covered, [0, 0], tiles, pitch, dy, gradient);
     }
 }
 
@@ -233,7 +239,7 @@ impl<E: Stored> Kernel for AddTaps<'_, E> {
     fn run<L: Lanes>(mut self) {
         let (depth, columns) = self.geometry.channels();
         let pitch = point_len(self.geometry);
-        let mut rows = transform::WeightGradient::room::<L>();
+        let mut rows = WeightGradient::room::<L>();
         for first_column in (0..columns).step_by(LANES) {
             let first = first_column / LANES * depth + self.first;
             for channel in 0..LANES {
@@ -242,7 +248,7 @@ impl<E: Stored> Kernel for AddTaps<'_, E> {
                 let start = channel * columns + first_column;
                 let mut taps = OfTaps { start, taps: &mut self.taps };
                 let sums = OfTasks { of_tasks, pitch };
-                transform::WeightGradient::apply_both(&sums, &mut rows, &mut taps);
+                WeightGradient::apply_both(&sums, &mut rows, &mut taps);
             }
         }
     }
@@ -279,8 +285,10 @@ impl<E: Stored> Columns<3> for OfTaps<'_, '_, E> {
     #[inline(always)]
     fn set<L: Lanes>(&mut self, column: usize, numbers: [L; 3]) {
         for (row, number) in numbers.into_iter().enumerate() {
-            let to = &mut self.taps[row * 3 + column][self.start..][..LANES];
-            Write::Add.store(number, to);
+            let to = &mut self.taps[row * 3 + column][self.start..];
+            // The same channel's next.
+            L::expect(to, LANES);
+            Write::Add.store(number, &mut to[..LANES]);
         }
     }
 }

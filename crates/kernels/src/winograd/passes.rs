@@ -5,9 +5,10 @@ use crate::band::Band;
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Patch, Tile};
-use crate::winograd::points::{Chunk, Points};
+use crate::winograd::points::Chunk;
 use crate::winograd::product::{Correlation, Product, TILE_ROWS};
-use crate::winograd::transform::{self, Columns, IN, Linear, OUT, POINTS, Rows};
+use crate::winograd::seen::transform;
+use crate::winograd::transform::{Columns, Linear, OUT, POINTS, Result, Source};
 
 /// For all pixels of a band and all destination channels: the correlation of source and weight.
 pub(crate) struct Correlate<'a, E> {
@@ -34,8 +35,8 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
             let Chunk { source, destination } = &mut *self.scratch;
             source.resize(source_blocks * rows);
             destination.resize(blocks * rows);
-            let seen = tiles.iter().map(|tile| self.geometry.seen(*tile));
-            load::<L, E, transform::Source, IN>(seen, source_blocks, rows, self.source, source);
+            let Geometry { source: shape, padding, .. } = *self.geometry;
+            transform::<L, E, Source, _>(shape, padding, tiles, rows, self.source, source);
             for point in 0..POINTS {
                 let (source, to) = (source.of(point), destination.of_mut(point));
                 let panels = self.panels;
@@ -50,65 +51,24 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
 impl<E: Stored> Correlate<'_, E> {
     #[inline(always)]
     fn store<L: Lanes>(&mut self, tiles: &[Tile], rows: usize) {
-        let start = self.band.first(self.geometry.destination);
+        let start = self.band.first(self.geometry.destination) / LANES;
         let blocks = self.geometry.destination.channels / LANES;
         let (to, _) = self.destination.as_chunks_mut::<LANES>();
-        let mut between = transform::Result::room::<L>();
+        let mut between = Result::room::<L>();
         for (nth, tile) in tiles.iter().enumerate() {
-            let patch = self.geometry.covered(*tile).after(start);
+            let patch = self.geometry.covered(*tile, start);
             for block in 0..blocks {
                 let products = self.scratch.destination.thing(block * rows + nth);
                 let mut covered = Covered { patch: &patch, block, write: self.write, pixels: to };
-                transform::Result::apply_both(&products, &mut between, &mut covered);
+                Result::apply_both(&products, &mut between, &mut covered);
             }
         }
     }
 }
 
-/// Transforms the patches of so many tiles: for each block of channels and each tile.
-#[inline(always)]
-pub(crate) fn load<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
-    patches: impl Iterator<Item = Patch<SIZE>>,
-    blocks: usize,
-    tiles: usize,
-    pixels: &[E],
-    to: &mut Points,
-) {
-    let (pixels, _) = pixels.as_chunks();
-    let (mut rows, outside) = (T::room::<L>(), &[E::default(); LANES]);
-    for (nth, patch) in patches.enumerate() {
-        for block in 0..blocks {
-            let mut points = to.thing_mut(block * tiles + nth);
-            T::apply_both(&Seen { patch: &patch, block, pixels, outside }, &mut rows, &mut points);
-        }
-    }
-}
-
-/// A block of the channels of a patch's pixels, with zeros for those outside.
-struct Seen<'a, E, const SIZE: usize> {
-    patch: &'a Patch<SIZE>,
-    block: usize,
-    pixels: &'a [[E; LANES]],
-    /// Zeros.
-    outside: &'a [E; LANES],
-}
-
-impl<E: Stored, const SIZE: usize> Rows<SIZE> for Seen<'_, E, SIZE> {
-    #[inline(always)]
-    fn row<L: Lanes>(&self, row: usize) -> [L; SIZE] {
-        let pixels = self.pixels.get(self.patch.rows[row] + self.block..).unwrap_or_default();
-        let mut numbers = [L::splat(0.0); SIZE];
-        for (number, &column) in numbers.iter_mut().zip(&self.patch.columns) {
-            L::expect(pixels, column + self.patch.next);
-            *number = E::load(pixels.get(column).unwrap_or(self.outside));
-        }
-        numbers
-    }
-}
-
 /// A block of the channels of a tile's pixels, to which is written if they lie inside.
 struct Covered<'a, E> {
-    patch: &'a Patch<OUT>,
+    patch: &'a Patch,
     block: usize,
     write: Write,
     pixels: &'a mut [[E; LANES]],
