@@ -14,9 +14,9 @@ pub(crate) trait Terms<const N: usize> {
 
     /// Of a block of sixteen columns.
     fn shared<L: Lanes>(&self, block: usize) -> Self::Shared<L>;
-    /// The terms of a vector of the pixels. A method and no closure, because it must be
+    /// The terms of a vector of the pixels, which may be known to be whole. A method and no closure, because it must be
     /// `#[inline(always)]`, see [`Lanes`].
-    fn term<L: Lanes>(&self, shared: Self::Shared<L>, vector: usize) -> [L; N];
+    fn term<L: Lanes, const WHOLE: bool>(&self, shared: Self::Shared<L>, vector: usize) -> [L; N];
 }
 
 /// For each channel, the sums of the terms of `len` numbers, which are whole pixels.
@@ -42,14 +42,15 @@ pub(crate) fn column_sums<L: Lanes, const N: usize>(
     }
     let mut block = 0;
     for vector in paired..vectors {
-        add(&mut sums[block], terms.term(terms.shared::<L>(block), vector));
+        add(&mut sums[block], terms.term::<L, true>(terms.shared(block), vector));
         block = (block + 1) % blocks;
     }
     if !len.is_multiple_of(LANES) {
         let mut last = [[0.0; LANES]; N];
-        add(&mut last, terms.term(terms.shared::<L>(block), vectors));
+        add(&mut last, terms.term::<L, false>(terms.shared(block), vectors));
         for (sums, last) in sums[block].iter_mut().zip(last) {
-            sums.iter_mut().zip(last).take(len % LANES).for_each(|(sum, last)| *sum += last);
+            let numbers = sums.iter_mut().zip(last).take(len % LANES);
+            numbers.for_each(|(sum, last)| *sum += last);
         }
     }
     std::array::from_fn(|nth| by_channel(&sums, nth, channels))
@@ -63,9 +64,11 @@ fn half<L: Lanes, const N: usize, T: Terms<N>>(
     first: usize,
     blocks: usize,
 ) -> [L; N] {
-    let near = sum(terms.term(shared, first), terms.term(shared, first + 4 * blocks));
-    let far = sum(terms.term(shared, first + 2 * blocks), terms.term(shared, first + 6 * blocks));
-    sum(near, far)
+    let mut rows = [[L::splat(0.0); N]; 4];
+    for (nth, row) in rows.iter_mut().enumerate() {
+        *row = terms.term::<L, true>(shared, first + 2 * nth * blocks);
+    }
+    sum(sum(rows[0], rows[2]), sum(rows[1], rows[3]))
 }
 
 #[inline(always)]
@@ -85,11 +88,14 @@ fn add<L: Lanes, const N: usize>(sums: &mut [[f32; LANES]; N], terms: [L; N]) {
 
 /// Adds up the columns of each channel.
 fn by_channel<const N: usize>(sums: &[[[f32; LANES]; N]], nth: usize, channels: usize) -> Vec<f32> {
-    let columns: Vec<_> = sums.iter().flat_map(|sums| sums[nth]).collect();
-    let mut pixels = columns.chunks_exact(channels);
-    let mut totals = pixels.next().unwrap_or_default().to_vec();
-    for pixel in pixels {
+    let mut columns = vec![0.0; sums.len() * LANES];
+    for (columns, sums) in columns.chunks_exact_mut(LANES).zip(sums) {
+        columns.copy_from_slice(&sums[nth]);
+    }
+    let (totals, pixels) = columns.split_at_mut(channels);
+    for pixel in pixels.chunks_exact(channels) {
         totals.iter_mut().zip(pixel).for_each(|(total, sum)| *total += sum);
     }
-    totals
+    columns.truncate(channels);
+    columns
 }

@@ -8,7 +8,8 @@ use crate::plain::Plain;
 /// A type of the numbers in images and weights: `f32`, or `bf16` or `f16` from the crate `half`.
 ///
 /// Sums are kept in `f32`, whatever the type, and rounded once when they are stored: to the nearest
-/// number, and to the even one of two that are as near. NaN stays NaN.
+/// number, and to the even one of two that are as near. NaN stays NaN. A subnormal `bf16` may become zero, where the
+/// processor has an instruction that does so.
 ///
 /// ```
 /// use trickbag_kernels::{Element, Linear, bf16};

@@ -68,7 +68,7 @@ impl<E: Element> Terms<1> for Average<'_, E> {
     fn shared<L: Lanes>(&self, _: usize) {}
 
     #[inline(always)]
-    fn term<L: Lanes>(&self, (): (), vector: usize) -> [L; 1] {
+    fn term<L: Lanes, const WHOLE: bool>(&self, (): (), vector: usize) -> [L; 1] {
         [Vectors::new(self.image).load(vector)]
     }
 }

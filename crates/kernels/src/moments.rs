@@ -3,7 +3,7 @@
 use crate::column_sums::{PAIRED, Terms, column_sums};
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::vectors::{Vectors, repeated};
+use crate::vectors::{Block, Vectors, repeated};
 use crate::{BatchStats, Isa};
 
 /// The first and second moments of each channel of some pixels, about a point that is near the mean.
@@ -108,14 +108,14 @@ fn middle_rows(rows: usize) -> usize {
 /// The distances to the middles, alone or with their squares.
 struct Distances<'a, E> {
     x: Vectors<'a, E>,
-    middles: &'a [[f32; LANES]],
+    middles: &'a [Block],
 }
 
 impl<E: Stored> Distances<'_, E> {
     #[inline(always)]
-    fn distance<L: Lanes>(&self, middle: L, vector: usize) -> L {
+    fn distance<L: Lanes, const WHOLE: bool>(&self, middle: L, vector: usize) -> L {
         self.x.expect::<L>(vector + PAIRED * self.middles.len());
-        self.x.load::<L>(vector).sub(middle)
+        self.x.load_if::<L, WHOLE>(vector).sub(middle)
     }
 }
 
@@ -124,12 +124,12 @@ impl<E: Stored> Terms<1> for Distances<'_, E> {
 
     #[inline(always)]
     fn shared<L: Lanes>(&self, block: usize) -> L {
-        L::load(&self.middles[block])
+        self.middles[block].load()
     }
 
     #[inline(always)]
-    fn term<L: Lanes>(&self, middle: L, vector: usize) -> [L; 1] {
-        [self.distance(middle, vector)]
+    fn term<L: Lanes, const WHOLE: bool>(&self, middle: L, vector: usize) -> [L; 1] {
+        [self.distance::<L, WHOLE>(middle, vector)]
     }
 }
 
@@ -138,12 +138,12 @@ impl<E: Stored> Terms<2> for Distances<'_, E> {
 
     #[inline(always)]
     fn shared<L: Lanes>(&self, block: usize) -> L {
-        L::load(&self.middles[block])
+        self.middles[block].load()
     }
 
     #[inline(always)]
-    fn term<L: Lanes>(&self, middle: L, vector: usize) -> [L; 2] {
-        let distance = self.distance(middle, vector);
+    fn term<L: Lanes, const WHOLE: bool>(&self, middle: L, vector: usize) -> [L; 2] {
+        let distance = self.distance::<L, WHOLE>(middle, vector);
         [distance, distance.mul_add(distance, L::splat(0.0))]
     }
 }

@@ -7,7 +7,7 @@ use crate::fresh::{chunks, in_parts_with};
 use crate::lanes::LANES;
 use crate::moments::ChunkMoments;
 use crate::norm_rows::Normalise;
-use crate::vectors::{repeated, row_len};
+use crate::vectors::{Block, repeated, row_len};
 use crate::{Element, Error, Isa};
 
 /// Numbers in a chunk of pixels: few enough to stay in a core's second-level cache.
@@ -169,7 +169,7 @@ pub(crate) struct NormRows<'a, E> {
     isa: Isa,
     norm: FixedNorm<'a, E>,
     /// Mean, slope and shift.
-    of_channels: [Vec<[f32; LANES]>; 3],
+    of_channels: [Vec<Block>; 3],
 }
 
 impl<E: Element> NormRows<'_, E> {

@@ -6,7 +6,7 @@ use crate::error::check_lengths;
 use crate::lanes::LANES;
 use crate::norm::{check_rows, chunk_len, inverse_deviation, slope};
 use crate::norm_rows::{Differentiate, Feedback, Gate, GradientSums};
-use crate::vectors::repeated;
+use crate::vectors::{Block, repeated};
 use crate::{Activation, BatchStats, Element, Error, Isa, Write};
 
 /// Whether the statistics were functions of `x`.
@@ -125,7 +125,7 @@ struct Pass<'a, E> {
     isa: Isa,
     x: &'a [E],
     channels: usize,
-    mean: &'a [[f32; LANES]],
+    mean: &'a [Block],
     gate: Gate<'a>,
 }
 
@@ -148,8 +148,8 @@ impl<E: Element> Pass<'_, E> {
     /// Writes the gradients of the input and the residual.
     fn differentiate(
         &self,
-        slope: &[[f32; LANES]],
-        feedback: Option<&Feedback>,
+        slope: &[Block],
+        feedback: Option<&Feedback<Vec<Block>>>,
         flow: NormFlow<'_, E>,
         residual: Option<(Write, &mut [E])>,
     ) {
@@ -198,7 +198,7 @@ impl<E> NormFlow<'_, E> {
     }
 }
 
-impl Feedback {
+impl Feedback<Vec<Block>> {
     /// What flows back into each of `count` pixels, given the sums of [`GradientSums`].
     fn new(sums: &[(f64, f64)], count: f32, var: &[f32], eps: f32, slope: &[f32]) -> Self {
         let share = |sum: f64, slope: f32| -slope * sum as f32 / count;

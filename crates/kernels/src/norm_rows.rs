@@ -4,14 +4,14 @@
 use crate::column_sums::{PAIRED, Terms, column_sums};
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::vectors::Vectors;
+use crate::vectors::{Block, Vectors};
 use crate::{Activation, Write};
 
 /// How many vectors ahead memory is asked for: some pages have to be found meanwhile.
 const AHEAD: usize = 64;
 
 /// What belongs to channels, for each block of a row.
-type OfChannels = [[f32; LANES]];
+type OfChannels = [Block];
 
 /// The normalisation of a chunk.
 pub(crate) struct Normalise<'a, E> {
@@ -44,40 +44,77 @@ impl<E: Stored> Normalise<'_, E> {
     #[inline(always)]
     fn rows<L: Lanes, const BITS: bool>(self) {
         let Self { x, mean, slope, shift, residual, activation, y, bits } = self;
-        let mut all_bits = bits.iter_mut();
-        let x = x.map(Vectors::new);
-        let residual = residual.map(Vectors::new);
-        let mut vector = 0;
-        for y in y.chunks_mut(mean.len() * LANES) {
-            let channels = mean.iter().zip(slope).zip(shift);
-            for (y, ((mean, slope), shift)) in y.chunks_mut(LANES).zip(channels) {
-                let x = match x {
-                    Some(x) => {
-                        x.expect::<L>(vector + AHEAD);
-                        x.load::<L>(vector)
-                    }
-                    None => L::load_padded(y),
-                };
-                let centred = x.sub(L::load(mean));
-                let mut z = centred.mul_add(L::load(slope), L::load(shift));
-                if let Some(residual) = residual {
-                    residual.expect::<L>(vector + AHEAD);
-                    z = z.add(residual.load(vector));
+        let blocks = mean.len();
+        let norm = Channels { slope: &slope[..blocks], shift: &shift[..blocks], mean, activation };
+        let (x, residual) = (x.map(Vectors::new), residual.map(Vectors::new));
+        let whole = y.len() / LANES / blocks * blocks;
+        let (y, rest) = y.split_at_mut(whole * LANES);
+        for (row, y) in y.as_chunks_mut().0.chunks_exact_mut(blocks).enumerate() {
+            let first = row * blocks;
+            let x_row = x.map(|x| x.row(first, blocks));
+            let residual_row = residual.map(|residual| residual.row(first, blocks));
+            let bits = if BITS { &mut bits[first..][..blocks] } else { &mut [] };
+            for block in 0..blocks {
+                let ahead = first + block + AHEAD;
+                if let Some(x) = x {
+                    x.expect::<L>(ahead);
+                }
+                let number = E::load::<L>(match x_row {
+                    Some(x) => &x[block],
+                    None => &y[block],
+                });
+                let mut z = norm.normalise(block, number);
+                if let (Some(residual), Some(row)) = (residual, residual_row) {
+                    residual.expect::<L>(ahead);
+                    z = z.add(E::load(&row[block]));
                 }
                 let passes = z.passes_relu();
-                if BITS && let Some(bits) = all_bits.next() {
-                    *bits = L::bits(passes);
-                    if y.len() < LANES {
-                        *bits &= (1 << y.len()) - 1;
-                    }
+                if BITS {
+                    bits[block] = L::bits(passes);
                 }
-                let z = match activation {
-                    Activation::Identity => z,
-                    Activation::Relu => passing(z, passes),
-                };
-                z.store_part(y);
-                vector += 1;
+                E::store_normal(norm.activate(z, passes), &mut y[block]);
             }
+        }
+        for (block, y) in rest.chunks_mut(LANES).enumerate() {
+            let number = match x {
+                Some(x) => x.load(whole + block),
+                None => L::load_padded(y),
+            };
+            let mut z = norm.normalise(block, number);
+            if let Some(residual) = residual {
+                z = z.add(residual.load(whole + block));
+            }
+            let passes = z.passes_relu();
+            if BITS {
+                // Of the numbers that there are.
+                bits[whole + block] = L::bits(passes) & (!0 >> (LANES - y.len()));
+            }
+            norm.activate(z, passes).store_part(y);
+        }
+    }
+}
+
+/// What a norm does to the blocks of a row.
+#[derive(Clone, Copy)]
+struct Channels<'a> {
+    mean: &'a OfChannels,
+    slope: &'a OfChannels,
+    shift: &'a OfChannels,
+    activation: Activation,
+}
+
+impl Channels<'_> {
+    #[inline(always)]
+    fn normalise<L: Lanes>(self, block: usize, x: L) -> L {
+        let centred = x.sub(self.mean[block].load());
+        centred.mul_add(self.slope[block].load(), self.shift[block].load())
+    }
+
+    #[inline(always)]
+    fn activate<L: Lanes>(self, z: L, passes: L::Mask) -> L {
+        match self.activation {
+            Activation::Identity => z,
+            Activation::Relu => passing(z, passes),
         }
     }
 }
@@ -106,7 +143,7 @@ impl Gate<'_> {
     #[inline(always)]
     fn shared<L: Lanes>(self, block: usize) -> [L; 2] {
         match self {
-            Self::Again { slope, shift } => [L::load(&slope[block]), L::load(&shift[block])],
+            Self::Again { slope, shift } => [slope[block].load(), shift[block].load()],
             _ => [L::splat(0.0); 2],
         }
     }
@@ -137,36 +174,49 @@ impl<E: Stored> Kernel for GradientSums<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) -> [Vec<f32>; 2] {
-        column_sums::<L, 2>(self.x.len(), self.channels, &self)
+        let Self { x, dy, channels, mean, gate } = self;
+        let terms = GradientTerms { x: Vectors::new(x), dy: Vectors::new(dy), mean, gate };
+        column_sums::<L, 2>(x.len(), channels, &terms)
     }
 }
 
-impl<E: Stored> Terms<2> for GradientSums<'_, E> {
+struct GradientTerms<'a, E> {
+    x: Vectors<'a, E>,
+    dy: Vectors<'a, E>,
+    mean: &'a OfChannels,
+    gate: Gate<'a>,
+}
+
+impl<E: Stored> Terms<2> for GradientTerms<'_, E> {
     /// The mean, and what the gate needs.
     type Shared<L: Lanes> = (L, [L; 2]);
 
     #[inline(always)]
     fn shared<L: Lanes>(&self, block: usize) -> (L, [L; 2]) {
-        (L::load(&self.mean[block]), self.gate.shared(block))
+        (self.mean[block].load(), self.gate.shared(block))
     }
 
     #[inline(always)]
-    fn term<L: Lanes>(&self, (mean, shared): (L, [L; 2]), vector: usize) -> [L; 2] {
-        let (x, dy) = (Vectors::new(self.x), Vectors::new(self.dy));
+    fn term<L: Lanes, const WHOLE: bool>(
+        &self,
+        (mean, shared): (L, [L; 2]),
+        vector: usize,
+    ) -> [L; 2] {
         let ahead = vector + PAIRED * self.mean.len();
-        x.expect::<L>(ahead);
-        dy.expect::<L>(ahead);
-        let x = x.load::<L>(vector).sub(mean);
-        let dz = self.gate.pass(shared, dy.load(vector), x, vector);
+        self.x.expect::<L>(ahead);
+        self.dy.expect::<L>(ahead);
+        let x = self.x.load_if::<L, WHOLE>(vector).sub(mean);
+        let dz = self.gate.pass(shared, self.dy.load_if::<L, WHOLE>(vector), x, vector);
         [dz, dz.mul_add(x, L::splat(0.0))]
     }
 }
 
 /// What flows back to each input through mean and variance: for each channel a constant, and a
 /// multiple of the centred input.
-pub(crate) struct Feedback {
-    pub(crate) constant: Vec<[f32; LANES]>,
-    pub(crate) multiple: Vec<[f32; LANES]>,
+#[derive(Clone, Copy)]
+pub(crate) struct Feedback<T> {
+    pub(crate) constant: T,
+    pub(crate) multiple: T,
 }
 
 /// Writes the gradients of a chunk's input and residual.
@@ -177,7 +227,7 @@ pub(crate) struct Differentiate<'a, E> {
     pub(crate) mean: &'a OfChannels,
     pub(crate) gate: Gate<'a>,
     pub(crate) slope: &'a OfChannels,
-    pub(crate) feedback: Option<&'a Feedback>,
+    pub(crate) feedback: Option<&'a Feedback<Vec<Block>>>,
     pub(crate) write: Write,
     pub(crate) dx: &'a mut [E],
     pub(crate) dresidual: Option<(Write, &'a mut [E])>,
@@ -188,35 +238,90 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
 
     #[inline(always)]
     fn run<L: Lanes>(self) {
-        let Self { x, dy, mean, gate, slope, feedback, write, dx, mut dresidual } = self;
-        let x = Vectors::new(x);
-        let dy = dy.map(Vectors::new);
-        let mut vector = 0;
-        for dx in dx.chunks_mut(mean.len() * LANES) {
-            for (block, dx) in dx.chunks_mut(LANES).enumerate() {
-                x.expect::<L>(vector + AHEAD);
-                L::expect(dx, AHEAD * LANES);
-                let x = x.load::<L>(vector).sub(L::load(&mean[block]));
-                let old = L::load_padded(dx);
-                let dy = match dy {
-                    Some(dy) => dy.load(vector),
+        let Self { x, dy, mean, gate, slope, feedback, write, dx, dresidual } = self;
+        let blocks = mean.len();
+        let (x, dy) = (Vectors::new(x), dy.map(Vectors::new));
+        let feedback = feedback.map(|Feedback { constant, multiple }| Feedback {
+            constant: &constant[..blocks],
+            multiple: &multiple[..blocks],
+        });
+        let channels = GradientChannels { mean, slope: &slope[..blocks], feedback };
+        let (residual_write, dresidual) = match dresidual {
+            Some((write, dresidual)) => (Some(write), dresidual),
+            None => (None, &mut [][..]),
+        };
+        let whole = dx.len() / LANES / blocks * blocks;
+        let (dx, dx_rest) = dx.split_at_mut(whole * LANES);
+        let split = (whole * LANES).min(dresidual.len());
+        let (dresidual, dresidual_rest) = dresidual.split_at_mut(split);
+        let (dresidual, _) = dresidual.as_chunks_mut();
+        for (row, dx) in dx.as_chunks_mut().0.chunks_exact_mut(blocks).enumerate() {
+            let first = row * blocks;
+            let (x_row, gate) = (x.row(first, blocks), gate.from(first * LANES));
+            let dy_row = dy.map(|dy| dy.row(first, blocks));
+            for block in 0..blocks {
+                let ahead = first + block + AHEAD;
+                x.expect::<L>(ahead);
+                L::expect(&*dx, block + AHEAD);
+                let x = channels.centred(block, E::load::<L>(&x_row[block]));
+                let old = E::load(&dx[block]);
+                let dy = match dy_row {
+                    Some(dy) => E::load(&dy[block]),
                     None => old,
                 };
-                let dz = gate.pass(gate.shared(block), dy, x, vector);
-                let mut sum = dz.mul_add(L::load(&slope[block]), kept(old, write));
-                if let Some(Feedback { constant, multiple }) = feedback {
-                    let constant = L::load(&constant[block]);
-                    sum = x.mul_add(L::load(&multiple[block]), sum).add(constant);
+                let dz = gate.pass(gate.shared(block), dy, x, block);
+                let sum = channels.differentiate(block, x, dz, kept(old, write));
+                E::store_normal(sum, &mut dx[block]);
+                if let Some(write) = residual_write {
+                    L::expect(dresidual, ahead);
+                    let dresidual = &mut dresidual[first + block];
+                    let sum = dz.add(kept(E::load(dresidual), write));
+                    E::store_normal(sum, dresidual);
                 }
-                sum.store_part(dx);
-                if let Some((write, dresidual)) = &mut dresidual {
-                    let first = vector * LANES;
-                    let dresidual = &mut dresidual[first..first + dx.len()];
-                    L::expect(dresidual, AHEAD * LANES);
-                    dz.add(kept(L::load_padded(dresidual), *write)).store_part(dresidual);
-                }
-                vector += 1;
             }
+        }
+        let mut dresidual = dresidual_rest.chunks_mut(LANES);
+        for (block, dx) in dx_rest.chunks_mut(LANES).enumerate() {
+            let vector = whole + block;
+            let x = channels.centred(block, x.load::<L>(vector));
+            let old = L::load_padded(dx);
+            let dy = match dy {
+                Some(dy) => dy.load(vector),
+                None => old,
+            };
+            let dz = gate.pass(gate.shared(block), dy, x, vector);
+            channels.differentiate(block, x, dz, kept(old, write)).store_part(dx);
+            if let (Some(write), Some(dresidual)) = (residual_write, dresidual.next()) {
+                dz.add(kept(L::load_padded(dresidual), write)).store_part(dresidual);
+            }
+        }
+    }
+}
+
+/// What a norm's gradient needs of the blocks of a row.
+#[derive(Clone, Copy)]
+struct GradientChannels<'a> {
+    mean: &'a OfChannels,
+    slope: &'a OfChannels,
+    feedback: Option<Feedback<&'a OfChannels>>,
+}
+
+impl GradientChannels<'_> {
+    #[inline(always)]
+    fn centred<L: Lanes>(self, block: usize, x: L) -> L {
+        x.sub(self.mean[block].load())
+    }
+
+    /// The gradient of an input, given the gradient behind the activation and what is kept of the old content.
+    #[inline(always)]
+    fn differentiate<L: Lanes>(self, block: usize, centred: L, dz: L, kept: L) -> L {
+        let sum = dz.mul_add(self.slope[block].load(), kept);
+        match self.feedback {
+            Some(Feedback { constant, multiple }) => {
+                let constant = constant[block].load();
+                centred.mul_add(multiple[block].load(), sum).add(constant)
+            }
+            None => sum,
         }
     }
 }

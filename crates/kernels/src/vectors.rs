@@ -14,11 +14,28 @@ pub(crate) fn row_len(channels: usize) -> usize {
     least * MIN_ROW_LEN.div_ceil(least)
 }
 
+/// Sixteen numbers within a line of the cache: one that begins in another is loaded in two parts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub(crate) struct Block(pub(crate) [f32; LANES]);
+
+impl Block {
+    pub(crate) const ZERO: Self = Self([0.0; LANES]);
+
+    #[inline(always)]
+    pub(crate) fn load<L: Lanes>(&self) -> L {
+        L::load(&self.0)
+    }
+}
+
 /// What belongs to the channels, for each block of a row.
-pub(crate) fn repeated(of_channels: &[f32]) -> Vec<[f32; LANES]> {
-    let mut row = vec![[0.0; LANES]; row_len(of_channels.len()) / LANES];
-    for pixel in row.as_flattened_mut().chunks_exact_mut(of_channels.len()) {
-        pixel.copy_from_slice(of_channels);
+pub(crate) fn repeated(of_channels: &[f32]) -> Vec<Block> {
+    let mut row = vec![Block::ZERO; row_len(of_channels.len()) / LANES];
+    if let (blocks, []) = of_channels.as_chunks() {
+        row.iter_mut().zip(blocks.iter().cycle()).for_each(|(to, block)| *to = Block(*block));
+    } else {
+        let numbers = row.iter_mut().flat_map(|block| &mut block.0);
+        numbers.zip(of_channels.iter().cycle()).for_each(|(to, number)| *to = *number);
     }
     row
 }
@@ -36,6 +53,12 @@ impl<'a, E: Stored> Vectors<'a, E> {
         Self { whole, rest }
     }
 
+    /// So many whole vectors from this one on.
+    #[inline(always)]
+    pub(crate) fn row(self, first: usize, len: usize) -> &'a [[E; LANES]] {
+        &self.whole[first..][..len]
+    }
+
     /// Loads a whole vector, or what comes after the last one, and zeros.
     #[inline(always)]
     pub(crate) fn load<L: Lanes>(self, vector: usize) -> L {
@@ -43,6 +66,12 @@ impl<'a, E: Stored> Vectors<'a, E> {
             Some(whole) => E::load(whole),
             None => L::load_padded(self.rest),
         }
+    }
+
+    /// Loads a vector, of which the caller may know that it is whole.
+    #[inline(always)]
+    pub(crate) fn load_if<L: Lanes, const WHOLE: bool>(self, vector: usize) -> L {
+        if WHOLE { E::load(&self.whole[vector]) } else { self.load(vector) }
     }
 
     /// Asks for a vector that is to be read soon, if it exists.
@@ -68,7 +97,8 @@ mod tests {
     #[test]
     fn a_row_repeats_its_channels() {
         let row = repeated(&[1.0, 2.0, 3.0]);
-        assert_eq!(row.as_flattened()[..7], [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0]);
-        assert_eq!(row.as_flattened().len(), 96);
+        assert_eq!(row[0].0[..7], [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0]);
+        assert_eq!(row[1].0[..3], [2.0, 3.0, 1.0]);
+        assert_eq!(row.len(), 6);
     }
 }
