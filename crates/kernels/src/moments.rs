@@ -26,40 +26,67 @@ impl ChunkMoments {
 impl BatchStats {
     /// The statistics of one or more chunks together, joined in f64 and in their order.
     pub(crate) fn join(chunks: &[ChunkMoments], channels: usize) -> Self {
-        let mean = mean(chunks, channels);
-        let var = variance(chunks, &mean);
+        Isa::current().run(Join { chunks, channels })
+    }
+}
+
+/// A kernel for the sake of the instructions with which its loops are compiled.
+struct Join<'a> {
+    chunks: &'a [ChunkMoments],
+    channels: usize,
+}
+
+impl Kernel for Join<'_> {
+    type Output = BatchStats;
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> BatchStats {
+        let mean = self.mean();
+        let var = self.variance(&mean);
         let narrow = |wide: Vec<f64>| wide.into_iter().map(|value| value as f32).collect();
-        Self { mean: narrow(mean), var: narrow(var) }
+        BatchStats { mean: narrow(mean), var: narrow(var) }
     }
 }
 
-fn count(chunks: &[ChunkMoments]) -> f64 {
-    chunks.iter().map(|chunk| chunk.pixels).sum()
-}
+impl Join<'_> {
+    fn count(&self) -> f64 {
+        self.chunks.iter().map(|chunk| chunk.pixels).sum()
+    }
 
-fn mean(chunks: &[ChunkMoments], channels: usize) -> Vec<f64> {
-    let (count, mut means) = (count(chunks), vec![0.0; channels]);
-    for ChunkMoments { pixels, middle, sum, .. } in chunks {
-        for ((mean, &middle), &sum) in means.iter_mut().zip(middle).zip(sum) {
-            *mean += (f64::from(middle) * pixels + f64::from(sum)) / count;
+    #[inline(always)]
+    fn mean(&self) -> Vec<f64> {
+        let (count, mut means) = (self.count(), vec![0.0; self.channels]);
+        for ChunkMoments { pixels, middle, sum, .. } in self.chunks {
+            for ((mean, &middle), &sum) in means.iter_mut().zip(middle).zip(sum) {
+                *mean += f64::from(middle) * pixels + f64::from(sum);
+            }
         }
+        means.iter_mut().for_each(|mean| *mean /= count);
+        means
     }
-    means
-}
 
-fn variance(chunks: &[ChunkMoments], means: &[f64]) -> Vec<f64> {
-    let (count, mut vars) = (count(chunks), vec![0.0; means.len()]);
-    for ChunkMoments { pixels, middle, sum, squares } in chunks {
-        let moments = middle.iter().zip(sum).zip(squares);
-        for ((var, mean), ((&middle, &sum), &squares)) in vars.iter_mut().zip(means).zip(moments) {
-            // The sum of squares moves from the middle to the mean.
-            let shift = f64::from(middle) - mean;
-            let moved = shift * (2.0 * f64::from(sum) + shift * pixels);
-            *var += (f64::from(squares) + moved) / count;
+    #[inline(always)]
+    fn variance(&self, means: &[f64]) -> Vec<f64> {
+        let (count, mut vars) = (self.count(), vec![0.0; means.len()]);
+        for ChunkMoments { pixels, middle, sum, squares } in self.chunks {
+            let moments = middle.iter().zip(sum).zip(squares);
+            for ((var, mean), ((&middle, &sum), &squares)) in
+                vars.iter_mut().zip(means).zip(moments)
+            {
+                // The sum of squares moves from the middle to the mean.
+                let shift = f64::from(middle) - mean;
+                *var += f64::from(squares) + shift * (2.0 * f64::from(sum) + shift * pixels);
+            }
         }
+        for var in &mut vars {
+            *var /= count;
+            // NaN stays.
+            if *var < 0.0 {
+                *var = 0.0;
+            }
+        }
+        vars
     }
-    vars.iter_mut().filter(|var| **var < 0.0).for_each(|var| *var = 0.0);
-    vars
 }
 
 struct Moments<'a, E> {

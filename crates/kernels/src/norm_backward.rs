@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::error::check_lengths;
-use crate::lanes::LANES;
+use crate::lanes::{Kernel, LANES, Lanes};
 use crate::norm::{check_rows, chunk_len, inverse_deviation, slope};
 use crate::norm_rows::{Differentiate, Feedback, Gate, GradientSums};
 use crate::vectors::{Block, repeated};
@@ -105,7 +105,7 @@ pub fn batch_norm_backward<E: Element>(
     let mean = &repeated(&stats.mean);
     let pass = Pass { isa: Isa::current(), x, channels, mean, gate };
     let sums = pass.sums(flow.output());
-    for (c, &(sum, product)) in sums.iter().enumerate() {
+    for (c, (&sum, &product)) in sums[0].iter().zip(&sums[1]).enumerate() {
         dshift[c] += sum as f32;
         dscale[c] += product as f32 * inverse_deviation(stats.var[c], eps);
     }
@@ -131,7 +131,7 @@ struct Pass<'a, E> {
 
 impl<E: Element> Pass<'_, E> {
     /// For each channel, the sums of [`GradientSums`].
-    fn sums(&self, dy: &[E]) -> Vec<(f64, f64)> {
+    fn sums(&self, dy: &[E]) -> [Vec<f64>; 2] {
         let &Self { isa, x, channels, mean, gate } = self;
         let chunk = chunk_len(channels);
         let chunks: Vec<_> = x
@@ -142,7 +142,7 @@ impl<E: Element> Pass<'_, E> {
                 isa.run(GradientSums { x, dy, channels, mean, gate: gate.from(i * chunk) })
             })
             .collect();
-        total(&chunks, channels)
+        isa.run(Total { chunks: &chunks, channels })
     }
 
     /// Writes the gradients of the input and the residual.
@@ -200,10 +200,11 @@ impl<E> NormFlow<'_, E> {
 
 impl Feedback<Vec<Block>> {
     /// What flows back into each of `count` pixels, given the sums of [`GradientSums`].
-    fn new(sums: &[(f64, f64)], count: f32, var: &[f32], eps: f32, slope: &[f32]) -> Self {
+    fn new(sums: &[Vec<f64>; 2], count: f32, var: &[f32], eps: f32, slope: &[f32]) -> Self {
         let share = |sum: f64, slope: f32| -slope * sum as f32 / count;
-        let constant = sums.iter().zip(slope).map(|(&(sum, _), &slope)| share(sum, slope));
-        let multiple = sums.iter().zip(slope).zip(var).map(|((&(_, product), &slope), &var)| {
+        let [sums, products] = sums;
+        let constant = sums.iter().zip(slope).map(|(&sum, &slope)| share(sum, slope));
+        let multiple = products.iter().zip(slope).zip(var).map(|((&product, &slope), &var)| {
             share(product, slope) * inverse_deviation(var, eps).powi(2)
         });
         Self {
@@ -213,14 +214,26 @@ impl Feedback<Vec<Block>> {
     }
 }
 
-/// Sums the chunks' sums and products for each channel, in the chunks' order.
-fn total(chunks: &[[Vec<f32>; 2]], channels: usize) -> Vec<(f64, f64)> {
-    let mut totals = vec![(0.0, 0.0); channels];
-    for [sums, products] in chunks {
-        for (total, (&sum, &product)) in totals.iter_mut().zip(sums.iter().zip(products)) {
-            total.0 += f64::from(sum);
-            total.1 += f64::from(product);
+/// Sums the chunks' sums and products for each channel, in the chunks' order. A kernel for the sake of the instructions
+/// with which its loops are compiled.
+struct Total<'a> {
+    chunks: &'a [[Vec<f32>; 2]],
+    channels: usize,
+}
+
+impl Kernel for Total<'_> {
+    type Output = [Vec<f64>; 2];
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) -> [Vec<f64>; 2] {
+        let mut totals = [vec![0.0; self.channels], vec![0.0; self.channels]];
+        for chunk in self.chunks {
+            for (totals, sums) in totals.iter_mut().zip(chunk) {
+                for (total, &sum) in totals.iter_mut().zip(sums) {
+                    *total += f64::from(sum);
+                }
+            }
         }
+        totals
     }
-    totals
 }
