@@ -246,15 +246,12 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
             multiple: &multiple[..blocks],
         });
         let channels = GradientChannels { mean, slope: &slope[..blocks], feedback };
-        let (residual_write, dresidual) = match dresidual {
-            Some((write, dresidual)) => (Some(write), dresidual),
-            None => (None, &mut [][..]),
-        };
         let whole = dx.len() / LANES / blocks * blocks;
         let (dx, dx_rest) = dx.split_at_mut(whole * LANES);
-        let split = (whole * LANES).min(dresidual.len());
-        let (dresidual, dresidual_rest) = dresidual.split_at_mut(split);
-        let (dresidual, _) = dresidual.as_chunks_mut();
+        let mut residual = dresidual.map(|(write, numbers)| {
+            let (rows, rest) = numbers.split_at_mut(whole * LANES);
+            (write, rows.as_chunks_mut().0, rest.chunks_mut(LANES))
+        });
         for (row, dx) in dx.as_chunks_mut().0.chunks_exact_mut(blocks).enumerate() {
             let first = row * blocks;
             let (x_row, gate) = (x.row(first, blocks), gate.from(first * LANES));
@@ -272,15 +269,13 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
                 let dz = gate.pass(gate.shared(block), dy, x, block);
                 let sum = channels.differentiate(block, x, dz, kept(old, write));
                 E::store_normal(sum, &mut dx[block]);
-                if let Some(write) = residual_write {
-                    L::expect(dresidual, ahead);
-                    let dresidual = &mut dresidual[first + block];
-                    let sum = dz.add(kept(E::load(dresidual), write));
-                    E::store_normal(sum, dresidual);
+                if let Some((write, rows, _)) = &mut residual {
+                    L::expect(rows, ahead);
+                    let dresidual = &mut rows[first + block];
+                    E::store_normal(dz.add(kept(E::load(dresidual), *write)), dresidual);
                 }
             }
         }
-        let mut dresidual = dresidual_rest.chunks_mut(LANES);
         for (block, dx) in dx_rest.chunks_mut(LANES).enumerate() {
             let vector = whole + block;
             let x = channels.centred(block, x.load::<L>(vector));
@@ -291,8 +286,10 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
             };
             let dz = gate.pass(gate.shared(block), dy, x, vector);
             channels.differentiate(block, x, dz, kept(old, write)).store_part(dx);
-            if let (Some(write), Some(dresidual)) = (residual_write, dresidual.next()) {
-                dz.add(kept(L::load_padded(dresidual), write)).store_part(dresidual);
+            if let Some((write, _, rest)) = &mut residual
+                && let Some(dresidual) = rest.next()
+            {
+                dz.add(kept(L::load_padded(dresidual), *write)).store_part(dresidual);
             }
         }
     }

@@ -14,7 +14,7 @@ use crate::winograd::SCRATCH;
 use crate::winograd::geometry::{Geometry, Tile};
 use crate::winograd::points::Chunk;
 use crate::winograd::product::{Operands, Product, WeightProduct};
-use crate::winograd::seen::transform;
+use crate::winograd::seen::load;
 use crate::winograd::transform::{
     Columns, IN, Linear, POINTS, ResultGradient, Rows, Source, WeightGradient,
 };
@@ -187,8 +187,8 @@ impl<E: Stored> Kernel for Transform<'_, E> {
         gradient.resize(blocks * tiles.len());
         let Geometry { source: seen, destination: covered, padding } = *geometry;
         let pitch = tiles.len();
-        transform::<L, E, Source, _>(seen, padding, tiles, pitch, x, source);
-        transform::<L, E, ResultGradient, _>(covered, [0, 0], tiles, pitch, dy, gradient);
+        load::<L, E, Source, _>(seen, padding, tiles, pitch, x, source);
+        load::<L, E, ResultGradient, _>(covered, [0, 0], tiles, pitch, dy, gradient);
     }
 }
 

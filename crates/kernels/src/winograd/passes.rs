@@ -7,7 +7,7 @@ use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Patch, Tile};
 use crate::winograd::points::Chunk;
 use crate::winograd::product::{Correlation, Product, TILE_ROWS};
-use crate::winograd::seen::transform;
+use crate::winograd::seen::load;
 use crate::winograd::transform::{Columns, Linear, OUT, POINTS, Result, Source};
 
 /// For all pixels of a band and all destination channels: the correlation of source and weight.
@@ -36,7 +36,7 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
             source.resize(source_blocks * rows);
             destination.resize(blocks * rows);
             let Geometry { source: shape, padding, .. } = *self.geometry;
-            transform::<L, E, Source, _>(shape, padding, tiles, rows, self.source, source);
+            load::<L, E, Source, _>(shape, padding, tiles, rows, self.source, source);
             for point in 0..POINTS {
                 let (source, to) = (source.of(point), destination.of_mut(point));
                 let panels = self.panels;

@@ -14,12 +14,10 @@ const RUN: usize = 4;
 /// How many tiles ahead, block by block, memory is asked for.
 const AHEAD: usize = 8;
 
-/// Transforms what tiles see that begin `padding` rows and columns before theirs: for each block of channels and each tile, of
-/// which there is room for `pitch`.
-///
-/// Tiles side by side see some columns both, which are loaded once.
+/// Loads and transforms what tiles see from `padding` rows and columns before their own on: for each block of channels and each
+/// tile, of which there is room for `pitch`. What two tiles side by side see is loaded once for each row of tiles.
 #[inline(always)]
-pub(crate) fn transform<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
+pub(crate) fn load<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
     shape: ImageShape,
     padding: [usize; 2],
     tiles: &[Tile],
