@@ -49,8 +49,7 @@ pub(crate) fn column_sums<L: Lanes, const N: usize>(
         let mut last = [[0.0; LANES]; N];
         add(&mut last, terms.term::<L, false>(terms.shared(block), vectors));
         for (sums, last) in sums[block].iter_mut().zip(last) {
-            let numbers = sums.iter_mut().zip(last).take(len % LANES);
-            numbers.for_each(|(sum, last)| *sum += last);
+            sums.iter_mut().zip(last).take(len % LANES).for_each(|(sum, last)| *sum += last);
         }
     }
     std::array::from_fn(|nth| by_channel(&sums, nth, channels))

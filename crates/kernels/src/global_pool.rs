@@ -69,7 +69,7 @@ impl<E: Element> Terms<1> for Average<'_, E> {
 
     #[inline(always)]
     fn term<L: Lanes, const WHOLE: bool>(&self, (): (), vector: usize) -> [L; 1] {
-        [Vectors::new(self.image).load(vector)]
+        [Vectors::new(self.image).load_if::<L, WHOLE>(vector)]
     }
 }
 

@@ -149,7 +149,7 @@ impl<E: Element> Pass<'_, E> {
     fn differentiate(
         &self,
         slope: &[Block],
-        feedback: Option<&Feedback<Vec<Block>>>,
+        feedback: Option<&Feedback>,
         flow: NormFlow<'_, E>,
         residual: Option<(Write, &mut [E])>,
     ) {
@@ -198,7 +198,7 @@ impl<E> NormFlow<'_, E> {
     }
 }
 
-impl Feedback<Vec<Block>> {
+impl Feedback {
     /// What flows back into each of `count` pixels, given the sums of [`GradientSums`].
     fn new(sums: &[Vec<f64>; 2], count: f32, var: &[f32], eps: f32, slope: &[f32]) -> Self {
         let share = |sum: f64, slope: f32| -slope * sum as f32 / count;

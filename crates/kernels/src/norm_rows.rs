@@ -213,10 +213,9 @@ impl<E: Stored> Terms<2> for GradientTerms<'_, E> {
 
 /// What flows back to each input through mean and variance: for each channel a constant, and a
 /// multiple of the centred input.
-#[derive(Clone, Copy)]
-pub(crate) struct Feedback<T> {
-    pub(crate) constant: T,
-    pub(crate) multiple: T,
+pub(crate) struct Feedback {
+    pub(crate) constant: Vec<Block>,
+    pub(crate) multiple: Vec<Block>,
 }
 
 /// Writes the gradients of a chunk's input and residual.
@@ -227,7 +226,7 @@ pub(crate) struct Differentiate<'a, E> {
     pub(crate) mean: &'a OfChannels,
     pub(crate) gate: Gate<'a>,
     pub(crate) slope: &'a OfChannels,
-    pub(crate) feedback: Option<&'a Feedback<Vec<Block>>>,
+    pub(crate) feedback: Option<&'a Feedback>,
     pub(crate) write: Write,
     pub(crate) dx: &'a mut [E],
     pub(crate) dresidual: Option<(Write, &'a mut [E])>,
@@ -241,9 +240,8 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
         let Self { x, dy, mean, gate, slope, feedback, write, dx, dresidual } = self;
         let blocks = mean.len();
         let (x, dy) = (Vectors::new(x), dy.map(Vectors::new));
-        let feedback = feedback.map(|Feedback { constant, multiple }| Feedback {
-            constant: &constant[..blocks],
-            multiple: &multiple[..blocks],
+        let feedback = feedback.map(|Feedback { constant, multiple }| {
+            [constant, multiple].map(|of_channels| &of_channels[..blocks])
         });
         let channels = GradientChannels { mean, slope: &slope[..blocks], feedback };
         let whole = dx.len() / LANES / blocks * blocks;
@@ -300,7 +298,8 @@ impl<E: Stored> Kernel for Differentiate<'_, E> {
 struct GradientChannels<'a> {
     mean: &'a OfChannels,
     slope: &'a OfChannels,
-    feedback: Option<Feedback<&'a OfChannels>>,
+    /// Constant and multiple of the [`Feedback`].
+    feedback: Option<[&'a OfChannels; 2]>,
 }
 
 impl GradientChannels<'_> {
@@ -314,7 +313,7 @@ impl GradientChannels<'_> {
     fn differentiate<L: Lanes>(self, block: usize, centred: L, dz: L, kept: L) -> L {
         let sum = dz.mul_add(self.slope[block].load(), kept);
         match self.feedback {
-            Some(Feedback { constant, multiple }) => {
+            Some([constant, multiple]) => {
                 let constant = constant[block].load();
                 centred.mul_add(multiple[block].load(), sum).add(constant)
             }

@@ -5,7 +5,7 @@ use crate::element::Stored;
 use crate::lanes::{LANES, Lanes};
 use crate::winograd::geometry::Tile;
 use crate::winograd::points::Points;
-use crate::winograd::transform::{Columns, IN, Linear, OUT};
+use crate::winograd::transform::{IN, Linear, OUT};
 
 /// Tiles side by side that are transformed at one time: what lies between both halves of the transform stays in the
 /// first-level cache.
@@ -28,7 +28,7 @@ pub(crate) fn load<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
     let ImageShape { height, width, channels, .. } = shape;
     let (pixels, _) = pixels.as_chunks();
     let vectors = channels / LANES;
-    let mut between = [[[L::splat(0.0); IN]; SIZE]; RUN];
+    let mut between = [T::room::<L>(); RUN];
     let mut done = 0;
     while done < tiles.len() {
         let Tile { image, row: y, column } = tiles[done];
@@ -62,14 +62,7 @@ pub(crate) fn load<L: Lanes, E: Stored, T: Linear<SIZE, IN>, const SIZE: usize>(
                 }
             }
             for (nth, rows) in between.iter().enumerate() {
-                let mut points = to.thing_mut(block * pitch + done + nth);
-                for column in 0..IN {
-                    let mut numbers = [L::splat(0.0); SIZE];
-                    for (number, row) in numbers.iter_mut().zip(rows) {
-                        *number = row[column];
-                    }
-                    points.set(column, T::apply(numbers));
-                }
+                T::apply_to_columns(rows, &mut to.thing_mut(block * pitch + done + nth));
             }
         }
         done += run;

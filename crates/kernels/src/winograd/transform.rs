@@ -46,9 +46,15 @@ pub(crate) trait Linear<const A: usize, const B: usize> {
         for (i, row) in rows.iter_mut().enumerate() {
             *row = Self::apply(from.row::<L>(i));
         }
+        Self::apply_to_columns(rows, to);
+    }
+
+    /// Applies it to the columns of rows to which it was applied.
+    #[inline(always)]
+    fn apply_to_columns<L: Lanes>(rows: &[[L; B]; A], to: &mut impl Columns<B>) {
         for j in 0..B {
             let mut column = [L::splat(0.0); A];
-            for (number, row) in column.iter_mut().zip(&*rows) {
+            for (number, row) in column.iter_mut().zip(rows) {
                 *number = row[j];
             }
             to.set(j, Self::apply(column));
