@@ -35,6 +35,7 @@ use half::bf16;
 use crate::direction::Direction;
 use crate::element::{Element, Stored};
 use crate::lanes::LANES;
+use crate::packed::Weight;
 use crate::{Conv, Isa, Write};
 use correlate::Correlation;
 use model::Model;
@@ -55,13 +56,15 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     conv: &Conv,
     direction: Direction,
     write: Write,
-    [source, weight]: [&[E]; 2],
+    source: &[E],
+    weight: Weight<'_, E>,
     destination: &mut [E],
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Option<Vec<T>> {
-    let operands = [E::as_bf16(source)?, E::as_bf16(weight)?];
+    let source = E::as_bf16(source)?;
+    let weight = Weight { values: E::as_bf16(weight.values)?, packed: weight.packed };
     let correlation = Correlation::new(Isa::current(), conv, direction)?;
-    Some(correlation.run(write, operands, destination, finish))
+    Some(correlation.run(write, source, weight, destination, finish))
 }
 
 /// Adds the gradient of the weight to `dweight`, if these are numbers for tiles.

@@ -2,16 +2,22 @@
 
 use std::ops::Range;
 
-use crate::Conv;
+use rayon::prelude::*;
+
 use crate::direction::Direction;
 use crate::element::{Factor, Makes, weave};
 use crate::frame::Layout;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::packed::{Form, Order};
 use crate::stencil::Stencil;
 use crate::transpose::across;
+use crate::{Conv, Isa};
 
 /// So many rows of the weight ahead the next ones are asked for.
 const AHEAD: usize = 16;
+
+/// So many blocks' weights are packed at once, to read more than a cache line of each row.
+const PACKED_BLOCKS: usize = 8;
 
 /// Which source channels a destination channel sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +133,49 @@ impl Block {
     /// The same block of a destination that begins with this channel.
     pub(crate) fn of_part(self, first: usize) -> Self {
         Self { destination: self.destination - first, ..self }
+    }
+}
+
+/// How the weights of all blocks are packed.
+pub(crate) struct Packing<'a> {
+    pub(crate) isa: Isa,
+    pub(crate) channels: Channels,
+    pub(crate) blocks: &'a [Block],
+    pub(crate) taps: &'a [usize],
+}
+
+impl Packing<'_> {
+    /// Rows of each block, counted in factors. There are none if every window lies in the padding and nothing flows
+    /// back.
+    pub(crate) fn depth<F: Factor>(&self) -> usize {
+        self.taps.len() * self.channels.factors::<F>()
+    }
+
+    pub(crate) fn form<F: Factor>(&self) -> Form {
+        Form {
+            isa: self.isa,
+            order: Order::Factors(F::SPAN),
+            taps: self.taps.to_vec(),
+            len: self.blocks.len() * self.depth::<F>(),
+        }
+    }
+
+    /// Packs the weights of all blocks, in the order of the taps.
+    pub(crate) fn pack<E: Makes<F>, F: Factor>(&self, weight: &[E], panels: &mut [[F; LANES]]) {
+        let Self { isa, channels, blocks, taps } = *self;
+        let depth = self.depth::<F>();
+        if depth == 0 {
+            return;
+        }
+        let panels = panels.par_chunks_mut(PACKED_BLOCKS * depth);
+        panels.zip(blocks.par_chunks(PACKED_BLOCKS)).for_each(|(panels, blocks)| {
+            match (channels.mix, channels.direction) {
+                (Mix::Group, Direction::Backward) => {
+                    isa.run(PackColumns { channels, blocks, weight, taps, panels });
+                }
+                _ => isa.run(PackRows { channels, blocks, weight, taps, rows: 0..depth, panels }),
+            }
+        });
     }
 }
 

@@ -7,10 +7,11 @@ use crate::error::check_lengths;
 use crate::fresh::{chunks, in_parts};
 use crate::image::check_addressable;
 use crate::moments::ChunkMoments;
+use crate::packed::Weight;
 use crate::stencil::Stencil;
 use crate::weight_gradient::weight_gradient;
 use crate::winograd::{self, Geometry};
-use crate::{BatchStats, Error, FixedNorm, ImageShape, Isa, Window, Write, amx};
+use crate::{BatchStats, Error, FixedNorm, ImageShape, Isa, Packed, Window, Write, amx};
 
 /// Numbers of a new output that one thread zeroes at a time.
 const ZEROED_LEN: usize = 64 * 1024;
@@ -127,6 +128,7 @@ impl Conv {
         self.check("Conv::forward_with_stats", [("x", x), ("weight", weight), ("y", y)])?;
         let (isa, channels) = (Isa::current(), self.output.channels);
         let moments = |_, band: &mut [E]| ChunkMoments::new(isa, band, channels);
+        let weight = Weight::new(weight);
         let moments = self.correlate(Direction::Forward, Write::Overwrite, x, weight, y, moments);
         Ok(BatchStats::join(&moments, channels))
     }
@@ -164,9 +166,59 @@ impl Conv {
         weight: &[E],
         norm: FixedNorm<'_, E>,
     ) -> Result<Vec<E>, Error> {
+        self.normalised(x, Weight::new(weight), norm)
+    }
+
+    /// The same with a weight that no longer changes: what is packed of it is kept for later calls. `packed` belongs to
+    /// this weight and to convolutions that differ from this one in the shape of their input alone. Products may be
+    /// added up in another order than by [`Conv::forward_normalised`], so the numbers are the same up to rounding.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), trickbag_kernels::Error> {
+    /// use trickbag_kernels::{Activation, BatchStats, Conv, FixedNorm, ImageShape, Packed, Window};
+    ///
+    /// let (weight, packed) = ([3.0], Packed::default());
+    /// let stats = BatchStats { mean: vec![0.0], var: vec![1.0] };
+    /// for width in 1..4 {
+    ///     let images = ImageShape { batch: 1, height: 1, width, channels: 1 };
+    ///     let conv = Conv::new(images, 1, Window::square(1), 1)?;
+    ///     let norm = FixedNorm {
+    ///         stats: &stats,
+    ///         scale: &[1.0],
+    ///         shift: &[0.0],
+    ///         eps: 0.0,
+    ///         residual: None,
+    ///         activation: Activation::Identity,
+    ///     };
+    ///     let y = conv.forward_packed(&vec![1.0; width], &weight, &packed, norm)?;
+    ///     assert_eq!(y, vec![3.0; width]);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Length`] if a slice does not fit its shape.
+    pub fn forward_packed<E: Element>(
+        &self,
+        x: &[E],
+        weight: &[E],
+        packed: &Packed,
+        norm: FixedNorm<'_, E>,
+    ) -> Result<Vec<E>, Error> {
+        self.normalised(x, Weight { values: weight, packed: Some(packed) }, norm)
+    }
+
+    fn normalised<E: Element>(
+        &self,
+        x: &[E],
+        weight: Weight<'_, E>,
+        norm: FixedNorm<'_, E>,
+    ) -> Result<Vec<E>, Error> {
         let operator = "Conv::forward_normalised";
         let mut y = in_parts(chunks(self.output.len(), ZEROED_LEN), |_, _| ());
-        self.check(operator, [("x", x), ("weight", weight), ("y", &y)])?;
+        self.check(operator, [("x", x), ("weight", weight.values), ("y", &y)])?;
         norm.check(operator, y.len(), self.output.channels)?;
         let rows = norm.rows();
         let normalise = |first, band: &mut [E]| rows.normalise(first, None, band, &mut []);
@@ -187,7 +239,7 @@ impl Conv {
         dx: &mut [E],
     ) -> Result<(), Error> {
         self.check("Conv::backward_input", [("dx", dx), ("weight", weight), ("dy", dy)])?;
-        self.correlate(Direction::Backward, write, dy, weight, dx, |_, _| ());
+        self.correlate(Direction::Backward, write, dy, Weight::new(weight), dx, |_, _| ());
         Ok(())
     }
 
@@ -214,7 +266,7 @@ impl Conv {
 
     /// [`Conv::forward`] for slices that have been checked.
     pub(crate) fn run_forward<E: Element>(&self, write: Write, x: &[E], weight: &[E], y: &mut [E]) {
-        self.correlate(Direction::Forward, write, x, weight, y, |_, _| ());
+        self.correlate(Direction::Forward, write, x, Weight::new(weight), y, |_, _| ());
     }
 
     fn correlate<E: Element, T: Send>(
@@ -222,17 +274,16 @@ impl Conv {
         direction: Direction,
         write: Write,
         source: &[E],
-        weight: &[E],
+        weight: Weight<'_, E>,
         destination: &mut [E],
         finish: impl Fn(usize, &mut [E]) -> T + Sync,
     ) -> Vec<T> {
-        let operands = [source, weight];
         if let Some(finished) =
-            amx::correlate(self, direction, write, operands, destination, &finish)
+            amx::correlate(self, direction, write, source, weight, destination, &finish)
         {
             return finished;
         }
-        match Geometry::new::<E>(Isa::current(), self, direction) {
+        match Geometry::new(Isa::current(), self, direction, weight) {
             Some(geometry) => winograd::correlate(
                 &geometry,
                 direction,
@@ -242,7 +293,7 @@ impl Conv {
                 destination,
                 finish,
             ),
-            None => correlate(self, direction, write, operands, destination, finish),
+            None => correlate(self, direction, write, source, weight, destination, finish),
         }
     }
 

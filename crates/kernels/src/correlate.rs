@@ -3,13 +3,13 @@
 use rayon::prelude::*;
 
 use crate::band::{self, Band};
-use crate::channels::{Block, Channels, Mix, PackColumns, PackRows};
+use crate::channels::{Block, Channels, Packing};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::{Element, Factor, Makes, Stored};
 use crate::lanes::LANES;
+use crate::packed::Weight;
 use crate::plan::{Plan, Plans};
-use crate::scratch::Scratch;
 use crate::{Conv, Isa, Write, few_pixels};
 
 /// Source and destination of a band, in numbers, should stay in a core's second-level cache.
@@ -18,15 +18,12 @@ const BAND_LEN: usize = 64 * 1024;
 /// So many bands at least, whatever the number of threads, for these to share evenly.
 const MIN_BANDS: usize = 8;
 
-/// So many blocks' weights are packed at once, to read more than a cache line of each row.
-const PACKED_BLOCKS: usize = 8;
-
 /// Everything that does not change from band to band.
 struct Pass<'a, E, F> {
     isa: Isa,
     write: Write,
     channels: Channels,
-    blocks: Vec<Block>,
+    blocks: &'a [Block],
     weights: Weights<'a, F>,
     source: &'a [E],
 }
@@ -40,14 +37,15 @@ pub(crate) fn correlate<E: Element, T: Send>(
     conv: &Conv,
     direction: Direction,
     write: Write,
-    operands: [&[E]; 2],
+    source: &[E],
+    weight: Weight<'_, E>,
     destination: &mut [E],
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     if Isa::current().multiplies_pairs() && !conv.is_depthwise() {
-        multiply::<E, E::Joined, T>(conv, direction, write, operands, destination, finish)
+        multiply::<E, E::Joined, T>(conv, direction, write, source, weight, destination, finish)
     } else {
-        multiply::<E, f32, T>(conv, direction, write, operands, destination, finish)
+        multiply::<E, f32, T>(conv, direction, write, source, weight, destination, finish)
     }
 }
 
@@ -56,7 +54,8 @@ fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
     conv: &Conv,
     direction: Direction,
     write: Write,
-    [source, weight]: [&[E]; 2],
+    source: &[E],
+    weight: Weight<'_, E>,
     destination: &mut [E],
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
@@ -64,9 +63,8 @@ fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
         Direction::Forward => (conv.input(), conv.output()),
         Direction::Backward => (conv.output(), conv.input()),
     };
-    if few_pixels::suits(conv, direction) {
-        few_pixels::forward::<E, F>(conv, write, source, weight, destination);
-        return vec![finish(0, destination)];
+    if few_pixels::suits(conv, direction, weight) {
+        return few_pixels::forward::<E, F, T>(conv, write, source, weight, destination, finish);
     }
     let stencils = conv.stencils(direction);
     let channels = Channels::new::<F>(conv, direction);
@@ -76,41 +74,18 @@ fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
     let band_count = ((from.len() + to.len()) / BAND_LEN).max(MIN_BANDS);
     let bands = Band::divide(to, band_count);
     let plans = Plans::new(&bands, &stencils, from, to, channels.layout::<E, F>());
-    // There are no taps if every window lies in the padding and nothing flows back.
-    let depth = taps.len() * channels.factors::<F>();
-    Scratch::Panels.with(blocks.len() * depth, |panels| {
-        if depth > 0 {
-            pack::<E, F>(isa, channels, &blocks, weight, &taps, panels);
-        }
+    let packing = Packing { isa, channels, blocks: &blocks, taps: &taps };
+    let depth = packing.depth::<F>();
+    let pack = |panels: &mut [[F; LANES]]| packing.pack(weight.values, panels);
+    weight.with(packing.form::<F>(), pack, |panels| {
         let weights = Weights { rows: panels, block: depth };
-        let pass = Pass { isa, write, channels, blocks, weights, source };
+        let pass = Pass { isa, write, channels, blocks: &blocks, weights, source };
         let parts = band::split(&bands, to, destination).into_par_iter().map(|(band, part)| {
             pass.run(plans.of(&band), &band, part);
             finish(band.first(to), part)
         });
         parts.collect()
     })
-}
-
-/// Packs the weights of all blocks, in the order of the taps.
-fn pack<E: Makes<F>, F: Factor>(
-    isa: Isa,
-    channels: Channels,
-    blocks: &[Block],
-    weight: &[E],
-    taps: &[usize],
-    panels: &mut [[F; LANES]],
-) {
-    let depth = taps.len() * channels.factors::<F>();
-    let panels = panels.par_chunks_mut(PACKED_BLOCKS * depth);
-    panels.zip(blocks.par_chunks(PACKED_BLOCKS)).for_each(|(panels, blocks)| {
-        match (channels.mix, channels.direction) {
-            (Mix::Group, Direction::Backward) => {
-                isa.run(PackColumns { channels, blocks, weight, taps, panels });
-            }
-            _ => isa.run(PackRows { channels, blocks, weight, taps, rows: 0..depth, panels }),
-        }
-    });
 }
 
 impl<E: Stored + Makes<F>, F: Factor> Pass<'_, E, F> {
@@ -121,7 +96,7 @@ impl<E: Stored + Makes<F>, F: Factor> Pass<'_, E, F> {
                 mix: self.channels.mix,
                 write: self.write,
                 weights: self.weights,
-                blocks: &self.blocks,
+                blocks: self.blocks,
                 lattices: &plan.lattices,
                 images: band.images,
                 source,

@@ -6,20 +6,29 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::band::Band;
-use crate::channels::{Block, Channels, PackRows};
+use crate::channels::{Block, Channels, PackRows, Packing};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::{Factor, Makes, Stored};
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::packed::Weight;
 use crate::plan::{Plan, Plans};
 use crate::scratch::Scratch;
 use crate::{Conv, ImageShape, Isa, Write};
 
-/// There are few pixels where the output has no more numbers than this, ...
-const MAX_OUTPUT_LEN: usize = 128 * 1024;
+/// Which convolutions have few pixels and many weights.
+struct Few {
+    /// Numbers in the output at most.
+    output_len: usize,
+    /// Numbers in the weight at least, for each of those.
+    weights: usize,
+}
 
-/// ... and the weight so many times as many.
-const WEIGHTS_PER_OUTPUT: usize = 4;
+/// Those whose weight is packed by the way.
+const FEW: Few = Few { output_len: 128 * 1024, weights: 4 };
+
+/// Those whose weight is kept packed.
+const FEW_PACKED: Few = Few { output_len: 256 * 1024, weights: 1 };
 
 /// Into about how many shares the weights are divided, whatever the number of threads.
 const SHARES: usize = 16;
@@ -48,27 +57,31 @@ struct Pass<'a, E, F> {
     plan: &'a Plan,
     source: &'a [F],
     weight: &'a [E],
+    /// All of it packed, if that is kept.
+    packed: Option<Weights<'a, F>>,
 }
 
 /// Whether the convolution has few pixels and many weights.
-pub(crate) fn suits(conv: &Conv, direction: Direction) -> bool {
+pub(crate) fn suits<E>(conv: &Conv, direction: Direction, weight: Weight<'_, E>) -> bool {
     let len = conv.output().len();
-    let many = conv.weight_len() / WEIGHTS_PER_OUTPUT >= len;
-    direction == Direction::Forward && conv.groups() == 1 && len <= MAX_OUTPUT_LEN && many
+    let few = if weight.packed.is_some() { FEW_PACKED } else { FEW };
+    let are_few = len <= few.output_len && conv.weight_len() / few.weights >= len;
+    direction == Direction::Forward && conv.groups() == 1 && are_few
 }
 
-/// Writes the output into `destination`.
-pub(crate) fn forward<E: Stored + Makes<F>, F: Factor>(
+/// Writes the output into `destination`; `finish` sees each part of it once it is written.
+pub(crate) fn forward<E: Stored + Makes<F>, F: Factor, T: Send>(
     conv: &Conv,
     write: Write,
     source: &[E],
-    weight: &[E],
+    weight: Weight<'_, E>,
     destination: &mut [E],
-) {
+    finish: impl Fn(usize, &mut [E]) -> T + Sync,
+) -> Vec<T> {
     let stencils = conv.stencils(Direction::Forward);
-    let taps = Channels::taps(&stencils, conv.window().kernel[1]);
+    let taps = &Channels::taps(&stencils, conv.window().kernel[1]);
     let channels = Channels::new::<F>(conv, Direction::Forward);
-    let blocks = channels.blocks();
+    let blocks = &channels.blocks();
     let output = conv.output();
     let band = Band::whole(output);
     let columns = SHARE_BLOCKS * LANES;
@@ -77,27 +90,44 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor>(
     let plans = Plans::new(&[band], &stencils, conv.input(), of_share, layout);
     let plan = plans.of(&band);
     let isa = Isa::current();
-    let shares = shares(taps.len() * channels.factors::<F>(), &blocks);
+    let packing = Packing { isa, channels, blocks, taps };
+    let depth = packing.depth::<F>();
+    let kept = weight.kept(packing.form::<F>(), |panels: &mut [[F; LANES]]| {
+        packing.pack(weight.values, panels);
+    });
+    let packed = kept
+        .as_ref()
+        .map(|panels| Weights { rows: panels.values(blocks.len() * depth), block: depth });
+    let shares = shares(depth, blocks);
     let len = of_share.len();
     Scratch::Sums.with(shares.len() * len, |numbers| {
         plan.frame.view(isa, source, &band, |source: &[F]| {
-            let images = output.batch;
-            let pass = Pass { isa, channels, taps: &taps, images, plan, source, weight };
+            let (images, weight) = (output.batch, weight.values);
+            let pass = Pass { isa, channels, taps, images, plan, source, weight, packed };
             let parts = numbers.par_chunks_mut(len).zip(&shares);
             parts.for_each(|(sums, share)| pass.sum(share, sums));
         });
         let sums = Sums { write, numbers, share_len: len, columns };
-        add_up(isa, sums, output.channels, destination);
-    });
+        add_up(isa, sums, output.channels, destination, finish)
+    })
 }
 
-/// Adds up the sums of all shares for each pixel of the destination.
-pub(crate) fn add_up<E: Stored>(isa: Isa, sums: Sums<'_>, channels: usize, destination: &mut [E]) {
+/// Adds up the sums of all shares for each pixel of the destination; `finish` sees each part of it once it is written.
+pub(crate) fn add_up<E: Stored, T: Send>(
+    isa: Isa,
+    sums: Sums<'_>,
+    channels: usize,
+    destination: &mut [E],
+    finish: impl Fn(usize, &mut [E]) -> T + Sync,
+) -> Vec<T> {
     let pixels = (ADDED_LEN / channels).max(1);
     let parts = destination.par_chunks_mut(pixels * channels).enumerate();
-    parts.for_each(|(nth, part)| {
-        isa.run(AddUp { sums, pixel: nth * pixels, channels, part });
+    let parts = parts.map(|(nth, part)| {
+        let pixel = nth * pixels;
+        isa.run(AddUp { sums, pixel, channels, part: &mut *part });
+        finish(pixel * channels, part)
     });
+    parts.collect()
 }
 
 /// All blocks for the first rows, then all blocks for the next ones.
@@ -116,22 +146,33 @@ impl<E: Makes<F>, F: Factor> Pass<'_, E, F> {
     fn sum(&self, share: &Share<'_>, sums: &mut [f32]) {
         let Share { rows, blocks } = share;
         let Self { channels, taps, weight, .. } = *self;
+        if let Some(packed) = self.packed {
+            let weights = packed.from(blocks[0].destination / LANES);
+            let rows = &weights.rows[share.rows.start..];
+            return self.multiply(share, Weights { rows, ..weights }, sums);
+        }
         Scratch::Panels.with(rows.len() * blocks.len(), |panels: &mut [[F; LANES]]| {
             let packed = PackRows { channels, blocks, weight, taps, rows: rows.clone(), panels };
             self.isa.run(packed);
-            let first = blocks[0].destination;
-            let numbers = rows.start * F::SPAN..rows.end * F::SPAN;
-            let lattices = self.plan.lattices.iter().map(|lattice| lattice.within(&numbers));
-            self.isa.run(Correlate {
-                mix: channels.mix,
-                write: Write::Overwrite,
-                weights: Weights { rows: panels, block: rows.len() },
-                blocks: &blocks.iter().map(|block| block.of_part(first)).collect::<Vec<_>>(),
-                lattices: &lattices.collect::<Vec<_>>(),
-                images: self.images,
-                source: self.source,
-                destination: sums,
-            });
+            self.multiply(share, Weights { rows: panels, block: rows.len() }, sums);
+        });
+    }
+
+    /// The same with weights that begin at the share's.
+    fn multiply(&self, share: &Share<'_>, weights: Weights<'_, F>, sums: &mut [f32]) {
+        let Share { rows, blocks } = share;
+        let first = blocks[0].destination;
+        let numbers = rows.start * F::SPAN..rows.end * F::SPAN;
+        let lattices = self.plan.lattices.iter().map(|lattice| lattice.within(&numbers));
+        self.isa.run(Correlate {
+            mix: self.channels.mix,
+            write: Write::Overwrite,
+            weights,
+            blocks: &blocks.iter().map(|block| block.of_part(first)).collect::<Vec<_>>(),
+            lattices: &lattices.collect::<Vec<_>>(),
+            images: self.images,
+            source: self.source,
+            destination: sums,
         });
     }
 }

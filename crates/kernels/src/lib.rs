@@ -69,10 +69,12 @@ mod isa;
 mod lanes;
 mod linear;
 mod max_pool;
+mod memory;
 mod moments;
 mod norm;
 mod norm_backward;
 mod norm_rows;
+mod packed;
 mod plain;
 mod plan;
 mod pool;
@@ -103,6 +105,7 @@ pub use norm::{
     Activation, BatchStats, FixedNorm, batch_norm, batch_norm_stats, batch_norm_with_bits,
 };
 pub use norm_backward::{NormFlow, NormGradients, Passed, Statistics, batch_norm_backward};
+pub use packed::Packed;
 pub use pool::Rounding;
 pub use sgd::{Momentum, SgdStep, sgd};
 pub use window::Window;

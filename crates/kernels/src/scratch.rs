@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::memory::Memory;
 use crate::plain::Plain;
 
 /// What memory is kept for.
@@ -19,14 +20,9 @@ pub(crate) enum Scratch {
     Columns,
 }
 
-/// A line of the cache.
-#[derive(Debug, Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
 thread_local! {
-    /// The lines of each [`Scratch`].
-    static KEPT: [Cell<Vec<Line>>; 5] = const { [const { Cell::new(Vec::new()) }; 5] };
+    /// That of each [`Scratch`].
+    static KEPT: [Cell<Memory>; 5] = const { [const { Cell::new(Memory::NONE) }; 5] };
 }
 
 impl Scratch {
@@ -36,18 +32,13 @@ impl Scratch {
     /// While `f` runs the memory is no one else's: where it calls this again, as a thread of rayon's may that waits
     /// for others, that call gets memory of its own.
     pub(crate) fn with<T: Plain, R>(self, len: usize, f: impl FnOnce(&mut [T]) -> R) -> R {
-        const { assert!(align_of::<T>() <= align_of::<Line>()) };
-        let count = (len * size_of::<T>()).div_ceil(size_of::<Line>());
-        let mut lines = KEPT.with(|kept| kept[self as usize].take());
-        if lines.len() < count {
-            drop(lines);
-            lines = vec![Line([0; 64]); count];
+        let mut memory = KEPT.with(|kept| kept[self as usize].take());
+        if !memory.holds::<T>(len) {
+            drop(memory);
+            memory = Memory::zeros::<T>(len);
         }
-        let values = lines.as_mut_ptr().cast();
-        // SAFETY: so many values fit into the lines, which are initialised, aligned as the assertion says, and ours
-        // until `f` returns. Any bits are a value, as the trait says, and those of values are bytes of lines.
-        let result = f(unsafe { std::slice::from_raw_parts_mut(values, len) });
-        KEPT.with(|kept| kept[self as usize].set(lines));
+        let result = f(memory.values_mut(len));
+        KEPT.with(|kept| kept[self as usize].set(memory));
         result
     }
 }

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::band;
 use crate::direction::Direction;
 use crate::element::Stored;
-use crate::scratch::Scratch;
+use crate::packed::{Form, Order, Weight};
 use crate::{Isa, Write};
 
 pub(crate) use geometry::Geometry;
@@ -37,16 +37,17 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     direction: Direction,
     write: Write,
     source: &[E],
-    weight: &[E],
+    weight: Weight<'_, E>,
     destination: &mut [E],
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let isa = Isa::current();
     let bands = geometry.bands();
     let parts = band::split(&bands, geometry.destination, destination);
-    Scratch::Panels.with(geometry.panel_rows(), |panels| {
-        weights::pack(geometry, isa, direction, weight, panels);
-        let panels = &*panels;
+    let len = geometry.panel_rows();
+    let form = Form { isa, order: Order::Points, taps: vec![], len };
+    let pack = |panels: &mut [_]| weights::pack(geometry, isa, direction, weight.values, panels);
+    weight.with(form, pack, |panels| {
         let parts = parts.into_par_iter().map(|(band, destination)| {
             SCRATCH.with_borrow_mut(|scratch| {
                 let destination = &mut *destination;

@@ -6,8 +6,8 @@ use dfdx::dtypes::Dtype;
 use dfdx::prelude::*;
 use trickbag_collective::Collective;
 use trickbag_ops::{
-    Activation, Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Pointwise,
-    Synchronised, Vector, Window,
+    Activation, Affine, Backend, BatchStatistics, FeatureMap, Filter, Flow, Matrix, Packed,
+    Pointwise, Synchronised, Vector, Window,
 };
 
 use crate::initialise::vector;
@@ -44,7 +44,7 @@ impl Network {
         mode: Mode<'_, D>,
         images: FeatureMap<E, D, T>,
     ) -> Result<Matrix<E, D, T>, Error> {
-        self.pass(parameters, mode, None, images)
+        self.pass(parameters, mode, None, None, images)
     }
 
     /// [`forward`](Self::forward) in [`Mode::Train`], of a rank's share of a batch: what comes out for
@@ -68,14 +68,15 @@ impl Network {
         share: &Share,
         images: FeatureMap<E, D, T>,
     ) -> Result<Matrix<E, D, T>, Error> {
-        self.pass(parameters, Mode::Train(statistics, noise), Some(share), images)
+        self.pass(parameters, Mode::Train(statistics, noise), Some(share), None, images)
     }
 
-    fn pass<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
+    pub(crate) fn pass<E: Dtype, D: Backend<E>, T: Tape<E, D>>(
         &self,
         parameters: &Parameters<E, D>,
         mode: Mode<'_, D>,
         share: Option<&Share>,
+        packed: Option<&[Packed]>,
         images: FeatureMap<E, D, T>,
     ) -> Result<Matrix<E, D, T>, Error> {
         self.check(parameters, &mode)?;
@@ -86,7 +87,7 @@ impl Network {
             Mode::Train(..) | Mode::Calibrate(..) => Flow::Stop,
             Mode::Evaluate(_) => Flow::Through,
         };
-        let mut pass = Pass { network: self, parameters, mode, share, flow, blocks: 0 };
+        let mut pass = Pass { network: self, parameters, mode, share, packed, flow, blocks: 0 };
         let features = pass.run(&self.layers, images)?;
         pass.head(&self.head, features)
     }
@@ -112,7 +113,7 @@ impl Network {
             .map_err(|error| trickbag_ops::Error::device(error).into())
     }
 
-    fn check<E: Dtype, D: Backend<E>>(
+    pub(crate) fn check<E: Dtype, D: Backend<E>>(
         &self,
         parameters: &Parameters<E, D>,
         mode: &Mode<'_, D>,
@@ -138,6 +139,8 @@ struct Pass<'a, E: Dtype, D: Backend<E>> {
     mode: Mode<'a, D>,
     /// Which images there are, if not all.
     share: Option<&'a Share>,
+    /// What was packed of each parameter, if these no longer change.
+    packed: Option<&'a [Packed]>,
     /// Of the next convolution.
     flow: Flow,
     /// Residual blocks so far that may be skipped.
@@ -360,9 +363,13 @@ impl<'a, E: Dtype, D: Backend<E>> Pass<'a, E, D> {
             Mode::Evaluate(running) => {
                 let running = &running[norm.statistics];
                 let y = match conv {
-                    Some((Conv { window, groups, .. }, filter)) => D::conv2d_batch_norm_fixed(
-                        x, &filter, window, *groups, running, &affine, residual,
-                    )?,
+                    Some((Conv { filter: id, window, groups, .. }, values)) => {
+                        let packed = self.packed.map(|packed| &packed[id.0]);
+                        let filter = Filter { values: &values, packed };
+                        D::conv2d_batch_norm_fixed(
+                            x, filter, window, *groups, running, &affine, residual,
+                        )?
+                    }
                     None => D::batch_norm_fixed(x, running, &affine, residual)?,
                 };
                 Ok(y)

@@ -35,6 +35,8 @@
 //! and [`Network::import`] convert to and from torchvision's shapes, so that safetensors files
 //! interchange. [`Network::init_from`] takes what fits from another network's file.
 //!
+//! [`Network::freeze`] makes a network for use, which keeps what it prepares of its filters.
+//!
 //! Ranks that have a [`Share`] of a batch each train together with [`Network::forward_share`].
 
 mod airbench;
@@ -43,6 +45,7 @@ mod builder;
 mod error;
 mod extras;
 mod forward;
+mod frozen;
 mod inception;
 mod initialise;
 mod interchange;
@@ -62,6 +65,7 @@ pub use architecture::{Architecture, ResNet, Stem, Variant, ZeroGamma};
 pub use error::Error;
 pub use extras::{BlurPool, Extras, SqueezeExcite, Tweak};
 pub use forward::Mode;
+pub use frozen::Frozen;
 pub use inception::InceptionV3;
 pub use initialise::{Parameters, RunningStatistics};
 pub use interchange::NamedTensor;

@@ -438,6 +438,33 @@ fn a_file_of_another_family_is_refused() {
 }
 
 #[test]
+fn frozen_networks_say_the_same_for_batches_of_all_sizes() {
+    for (architecture, extras, size) in everything() {
+        let network = Network::with_extras(&architecture, &extras, 3, 10).unwrap();
+        let (parameters, dev) = (parameters(&network, 1), Cpu::default());
+        let statistics = network.initial_statistics(&dev).unwrap();
+        let frozen = network.freeze(parameters.clone(), statistics.clone()).unwrap();
+        for batch in [1, 3, 1] {
+            let images: FeatureMap<f32, Cpu> = dev.sample_normal_like(&(batch, size, size, 3));
+            let mode = Mode::Evaluate(&statistics);
+            let expected = network.forward(&parameters, mode, images.clone()).unwrap().as_vec();
+            let found = frozen.forward(images).unwrap().as_vec();
+            let scale = expected.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!(
+                    (found - expected).abs() <= 1e-4 * scale,
+                    "{architecture:?}: {found}, expected {expected}"
+                );
+            }
+        }
+    }
+    let (small, other) = (network(SMALL), network(ResNet { depth: 14, ..SMALL }));
+    let statistics = small.initial_statistics(&Cpu::default()).unwrap();
+    let refused = other.freeze(parameters(&small, 1), statistics).unwrap_err();
+    assert!(matches!(refused, Error::Mismatch(_)), "{refused}");
+}
+
+#[test]
 fn every_network_adds_up() {
     for (architecture, extras, size) in everything() {
         let network = Network::with_extras(&architecture, &extras, 3, 10).unwrap();

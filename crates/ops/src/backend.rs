@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dfdx::dtypes::Dtype;
 use dfdx::prelude::{Device, Gradients, NoneTape, Shape, Storage, Tape, Tensor};
 use trickbag_collective::Collective;
-use trickbag_kernels::BatchStats;
+use trickbag_kernels::{BatchStats, Packed};
 
 use crate::{Activation, Divisor, Error, Pointwise, Rounding, Tensors, Window};
 
@@ -26,6 +26,20 @@ pub struct Affine<'a, E: Dtype, D: Storage<E>> {
     pub eps: f32,
     /// Applied last, after the residual is added.
     pub activation: Activation,
+}
+
+/// A convolution's filter, `(kernel height, kernel width, inputs / groups, outputs)`.
+pub struct Filter<'a, E: Dtype, D: Storage<E>> {
+    /// Its numbers.
+    pub values: &'a FeatureMap<E, D>,
+    /// What was packed of them, if they no longer change. It belongs to them alone; see [`Packed`].
+    pub packed: Option<&'a Packed>,
+}
+
+impl<'a, E: Dtype, D: Storage<E>> From<&'a FeatureMap<E, D>> for Filter<'a, E, D> {
+    fn from(values: &'a FeatureMap<E, D>) -> Self {
+        Self { values, packed: None }
+    }
 }
 
 /// Mean and *biased* variance per channel, always in `f32`.
@@ -144,17 +158,18 @@ pub trait Backend<E: Dtype>: Tensors<E> {
         Self::batch_norm(Self::conv2d(x, filter, window, groups)?, affine, residual)
     }
 
-    /// [`conv2d`](Self::conv2d), then [`batch_norm_fixed`](Self::batch_norm_fixed) of its output.
+    /// [`conv2d`](Self::conv2d), then [`batch_norm_fixed`](Self::batch_norm_fixed) of its output. A filter's packed form
+    /// is used, and kept, where a device packs filters and there is no tape.
     fn conv2d_batch_norm_fixed<T: Tape<E, Self>>(
         x: FeatureMap<E, Self, T>,
-        filter: &FeatureMap<E, Self>,
+        filter: Filter<'_, E, Self>,
         window: &Window,
         groups: usize,
         statistics: &BatchStatistics<Self>,
         affine: &Affine<'_, E, Self>,
         residual: Option<FeatureMap<E, Self, T>>,
     ) -> Result<FeatureMap<E, Self, T>, Error> {
-        let x = Self::conv2d(x, filter, window, groups)?;
+        let x = Self::conv2d(x, filter.values, window, groups)?;
         Self::batch_norm_fixed(x, statistics, affine, residual)
     }
 

@@ -23,8 +23,8 @@ use crate::composed::{
 use crate::joint::Joint;
 use crate::profile::spend;
 use crate::{
-    Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Flow, Matrix, Normalised,
-    Pointwise, Rounding, Synchronised, Vector, Window,
+    Affine, Backend, BatchStatistics, Bf16, Divisor, Error, FeatureMap, Filter, Flow, Matrix,
+    Normalised, Pointwise, Rounding, Synchronised, Vector, Window,
 };
 
 mod blur;
@@ -155,7 +155,7 @@ macro_rules! fast_form {
 
         fn conv2d_batch_norm_fixed<T: Tape<$E, Self>>(
             x: FeatureMap<$E, Self, T>,
-            filter: &FeatureMap<$E, Self>,
+            filter: Filter<'_, $E, Self>,
             window: &Window,
             groups: usize,
             statistics: &BatchStatistics<Self>,
@@ -414,7 +414,7 @@ fn fixed_stats(statistics: &BatchStatistics<Cpu>, channels: usize) -> Result<Bat
 /// Without a tape, a band of the convolution's output is normalised while it is in the cache.
 fn conv2d_batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
     x: FeatureMap<E, Cpu, T>,
-    filter: &FeatureMap<E, Cpu>,
+    filter: Filter<'_, E, Cpu>,
     window: &Window,
     groups: usize,
     statistics: &BatchStatistics<Cpu>,
@@ -422,9 +422,10 @@ fn conv2d_batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
     residual: Option<FeatureMap<E, Cpu, T>>,
 ) -> Result<FeatureMap<E, Cpu, T>, Error> {
     if T::OWNS_TAPE {
-        let x = conv2d(x, filter, window, groups)?;
+        let x = conv2d(x, filter.values, window, groups)?;
         return batch_norm_fixed(x, statistics, affine, residual);
     }
+    let Filter { values: filter, packed } = filter;
     let conv = conv_geometry(x.shape(), filter.shape(), window, groups)?;
     let shape = dims(conv.output());
     let stats = fixed_stats(statistics, shape.3)?;
@@ -447,7 +448,10 @@ fn conv2d_batch_norm_fixed<E: Number, T: Tape<E, Cpu>>(
     let y = spend(
         || conv_label(&conv, "and norm"),
         conv.macs(),
-        || conv.forward_normalised(elements(&x), elements(&filter), norm),
+        || match packed {
+            Some(packed) => conv.forward_packed(elements(&x), elements(&filter), packed, norm),
+            None => conv.forward_normalised(elements(&x), elements(&filter), norm),
+        },
     )?;
     Ok(tensor(x.device(), E::numbers(y), shape)?.put_tape(tape))
 }

@@ -62,7 +62,8 @@ mod tensors;
 mod widen;
 
 pub use backend::{
-    Affine, Backend, BatchStatistics, FeatureMap, Flow, Matrix, Normalised, Synchronised, Vector,
+    Affine, Backend, BatchStatistics, FeatureMap, Filter, Flow, Matrix, Normalised, Synchronised,
+    Vector,
 };
 pub use bf16::Bf16;
 #[cfg(feature = "cuda")]
@@ -73,6 +74,6 @@ pub use pointwise::Pointwise;
 pub use profile::{Profile, Spent, profile};
 pub use tensors::Tensors;
 pub use trickbag_kernels::{
-    Activation, AvgPool, Divisor, ImageShape, Momentum, Rounding, SgdStep, Window,
+    Activation, AvgPool, Divisor, ImageShape, Momentum, Packed, Rounding, SgdStep, Window,
 };
 pub use widen::Widen;

@@ -13,8 +13,8 @@ use proptest::array::uniform2;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use trickbag_ops::{
-    Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Flow, Matrix,
-    Pointwise, Rounding, Vector, Window, composed,
+    Activation, Affine, Backend, BatchStatistics, Divisor, Error, FeatureMap, Filter, Flow, Matrix,
+    Packed, Pointwise, Rounding, Vector, Window, composed,
 };
 use way::{Way, ways};
 
@@ -287,16 +287,17 @@ proptest! {
             mean: formula("mean", (outputs,), 0.0, 0.5),
             var: formula("variance", (outputs,), 1.0, 0.5),
         };
-        let fused = |x, residual| {
-            let affine = norm.affine();
+        let packed = Packed::default();
+        let fused = |x, packed, residual| {
+            let (filter, affine) = (Filter { values: &filter, packed }, norm.affine());
             Backend::conv2d_batch_norm_fixed(
-                x, &filter, &window, groups, &statistics, &affine, residual,
+                x, filter, &window, groups, &statistics, &affine, residual,
             )
         };
         check(|way| {
             let residual = norm.residual.clone();
             let y = match way {
-                Way::Form(Form::Fast) => fused(x.clone(), residual)?,
+                Way::Form(Form::Fast) => fused(x.clone(), Some(&packed), residual)?,
                 // Elsewhere the two are what `conv2d` and `batch_norm_fixed` are.
                 _ => composed::batch_norm_fixed(z.clone(), &statistics, &norm.affine(), residual)?,
             };
@@ -304,14 +305,14 @@ proptest! {
         });
         let traced = Backend::conv2d_batch_norm_fixed(
             x.leaky_trace(),
-            &filter,
+            (&filter).into(),
             &window,
             groups,
             &statistics,
             &norm.affine(),
             norm.residual.as_ref().map(|residual| residual.leaky_trace()),
         );
-        let plain = fused(x.clone(), norm.residual.clone()).unwrap();
+        let plain = fused(x.clone(), None, norm.residual.clone()).unwrap();
         assert_eq!(traced.unwrap().as_vec(), plain.as_vec());
     }
 

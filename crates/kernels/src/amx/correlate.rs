@@ -18,6 +18,7 @@ use crate::direction::Direction;
 use crate::element::Stored;
 use crate::few_pixels;
 use crate::lanes::{Kernel, LANES, Lanes};
+use crate::packed::{Form, Order, Weight};
 use crate::scratch::Scratch;
 use crate::{Conv, Isa, Write};
 
@@ -98,7 +99,8 @@ impl Correlation {
     pub(crate) fn run<E: Stored, T: Send>(
         &self,
         write: Write,
-        [source, weight]: [&[bf16]; 2],
+        source: &[bf16],
+        weight: Weight<'_, bf16>,
         destination: &mut [E],
         finish: impl Fn(usize, &mut [E]) -> T + Sync,
     ) -> Vec<T> {
@@ -113,17 +115,26 @@ impl Correlation {
         let depth = self.frame.depth;
         let block_rows = taps.len() * depth / 2;
         let pack = |first, rows: &mut [Row]| {
-            pack(self.isa, channels, &taps, depth, weight, first, rows);
+            pack(self.isa, channels, &taps, depth, weight.values, first, rows);
         };
-        if self.shares_columns(weight.len()) {
-            self.run_columns(write, source, block_rows, pack, destination);
-            return vec![finish(0, destination)];
+        let len = channels.destination.div_ceil(LANES) * block_rows;
+        let form = Form { isa: self.isa, order: Order::Tiles(depth), taps: taps.clone(), len };
+        let all = |rows: &mut [Row]| pack(0, rows);
+        if self.shares_columns(weight.values.len()) {
+            let kept = weight.kept(form, all);
+            let share_rows = SHARE / LANES * block_rows;
+            let with_panels = |column: usize, f: &mut dyn FnMut(&[Row])| match &kept {
+                Some(panels) => f(&panels.values(len)[column / LANES * block_rows..][..share_rows]),
+                None => Scratch::Panels.with(share_rows, |panels| {
+                    pack(column, panels);
+                    f(panels);
+                }),
+            };
+            return self.run_columns(write, source, with_panels, destination, finish);
         }
-        let min = if weight.len() < MANY_WEIGHTS { MIN_BANDS } else { FEW_BANDS };
+        let min = if weight.values.len() < MANY_WEIGHTS { MIN_BANDS } else { FEW_BANDS };
         let bands = Band::divide(to, ((from.len() + to.len()) / BAND_LEN).max(min));
-        let panel_rows = channels.destination.div_ceil(LANES) * block_rows;
-        Scratch::Panels.with(panel_rows, |panels| {
-            pack(0, panels);
+        weight.with(form, all, |panels| {
             let parts = band::split(&bands, to, destination).into_par_iter();
             let parts = parts.map(|(band, part)| {
                 // The operands were `bf16`, so the destination is.
@@ -155,15 +166,15 @@ impl Correlation {
             && to.channels.is_multiple_of(SHARE)
     }
 
-    /// Computes some columns for all pixels in each task.
-    fn run_columns<E: Stored>(
+    /// Computes some columns for all pixels in each task, which gets their weights from `with_panels`.
+    fn run_columns<E: Stored, T: Send>(
         &self,
         write: Write,
         source: &[bf16],
-        block_rows: usize,
-        pack: impl Fn(usize, &mut [Row]) + Sync,
+        with_panels: impl Fn(usize, &mut dyn FnMut(&[Row])) + Sync,
         destination: &mut [E],
-    ) {
+        finish: impl Fn(usize, &mut [E]) -> T + Sync,
+    ) -> Vec<T> {
         let to = self.line.destination;
         let stretch = &self.line.stretch(Band::whole(to));
         let share_len = to.len() / to.channels * SHARE;
@@ -171,9 +182,8 @@ impl Correlation {
         self.view(stretch, source, |view| {
             Scratch::Sums.with(to.len(), |sums: &mut [f32]| {
                 sums.par_chunks_exact_mut(share_len).enumerate().for_each(|(nth, destination)| {
-                    Scratch::Panels.with(SHARE / LANES * block_rows, |panels| {
-                        pack(nth * SHARE, panels);
-                        let write = Write::Overwrite;
+                    with_panels(nth * SHARE, &mut |panels| {
+                        let (write, destination) = (Write::Overwrite, &mut *destination);
                         self.isa.run(Work {
                             correlation,
                             view,
@@ -185,21 +195,21 @@ impl Correlation {
                     });
                 });
                 let sums = few_pixels::Sums { write, numbers: sums, share_len, columns };
-                few_pixels::add_up(self.isa, sums, to.channels, destination);
-            });
-        });
+                few_pixels::add_up(self.isa, sums, to.channels, destination, finish)
+            })
+        })
     }
 
     /// Calls `f` with what the stretch sees: a part of `source`, or a copy of it.
-    fn view(&self, stretch: &Stretch<'_>, source: &[bf16], f: impl FnOnce(View<'_>)) {
+    fn view<R>(&self, stretch: &Stretch<'_>, source: &[bf16], f: impl FnOnce(View<'_>) -> R) -> R {
         match self.in_place(stretch, source) {
             Some(source) => f(View { stretch, source, in_place: true }),
             None => {
                 let len = self.frame.len(stretch, &self.line);
                 Scratch::Frame.with(len, |frame: &mut [bf16]| {
                     self.frame.load(stretch, &self.line, source, frame);
-                    f(View { stretch, source: frame, in_place: false });
-                });
+                    f(View { stretch, source: frame, in_place: false })
+                })
             }
         }
     }

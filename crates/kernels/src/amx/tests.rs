@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use super::Model;
 use super::tiles::{DEPTH, Operands, ROWS, Row, SUMS, Shape, Steps, Sums, Tiles};
 use crate::lanes::LANES;
-use crate::{Conv, Error, ImageShape, Isa, Window, Write, bf16};
+use crate::{
+    Activation, BatchStats, Conv, Error, FixedNorm, ImageShape, Isa, Packed, Window, Write, bf16,
+};
 
 /// Small whole numbers that depend on `seed` only: the sums of their products are exact in any order.
 fn numbers(seed: u64, len: usize) -> Vec<bf16> {
@@ -45,6 +47,23 @@ fn results(
     Ok([("y", y), ("dx, overwritten", dx), ("dx, added", dx_added), ("dweight", dweight)])
 }
 
+/// The output as it comes from a weight that was packed before, and from a norm that changes nothing.
+fn packed(conv: &Conv) -> Result<Vec<bf16>, Error> {
+    let [zeros, ones] = [0.0, 1.0].map(|value| vec![value; conv.output().channels]);
+    let norm = FixedNorm {
+        stats: &BatchStats { mean: zeros.clone(), var: ones.clone() },
+        scale: &ones,
+        shift: &zeros,
+        eps: 0.0,
+        residual: None,
+        activation: Activation::Identity,
+    };
+    let (x, weight) = (numbers(1, conv.input().len()), numbers(2, conv.weight_len()));
+    let packed = Packed::default();
+    conv.forward_packed(&x, &weight, &packed, norm)?;
+    conv.forward_packed(&x, &weight, &packed, norm)
+}
+
 fn check(input: ImageShape, out_channels: usize, window: Window, groups: usize) {
     let conv = Conv::new(input, out_channels, window, groups).unwrap();
     for (numbers, spoils) in [(numbers as fn(_, _) -> _, false), (spoilt, true)] {
@@ -56,6 +75,10 @@ fn check(input: ImageShape, out_channels: usize, window: Window, groups: usize) 
                 let same = found == expected || found.is_nan() && may_be_nan;
                 assert!(same, "{name}[{i}] of {conv:?}: found {found}, expected {expected}");
             }
+        }
+        if !spoils {
+            let packed = Isa::AmxModel.scope(|| packed(&conv)).unwrap().unwrap();
+            assert_eq!(packed, found[0].1, "y of {conv:?}, packed");
         }
     }
 }

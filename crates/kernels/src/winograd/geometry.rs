@@ -4,6 +4,7 @@ use crate::band::Band;
 use crate::direction::Direction;
 use crate::element::{Factor, Stored};
 use crate::lanes::LANES;
+use crate::packed::Weight;
 use crate::winograd::transform::{OUT, POINTS, TAPS};
 use crate::{Conv, ImageShape, Isa};
 
@@ -33,6 +34,9 @@ struct Costs {
 /// Those of the output and of the input's gradient, on Zen 4.
 const CORRELATION: Costs = Costs { transform: 500.0, weight: 96.0, direct: 1.0 };
 
+/// The same where the transformed weight is kept, on Zen 3.
+const PACKED: Costs = Costs { weight: 15.0, ..CORRELATION };
+
 /// Those of the weight's gradient, on Zen 5.
 const GRADIENT: Costs = Costs { transform: 300.0, weight: 110.0, direct: 1.2 };
 
@@ -58,9 +62,14 @@ pub(crate) struct Tile {
 
 impl Geometry {
     /// The tiles of the output (forward) or of the input's gradient (backward), if they pay.
-    pub(crate) fn new<E: Stored>(isa: Isa, conv: &Conv, direction: Direction) -> Option<Self> {
-        Self::tiles_of(conv, direction)
-            .filter(|geometry| geometry.pays::<E>(isa, conv, &CORRELATION))
+    pub(crate) fn new<E: Stored>(
+        isa: Isa,
+        conv: &Conv,
+        direction: Direction,
+        weight: Weight<'_, E>,
+    ) -> Option<Self> {
+        let costs = if weight.packed.is_some() { PACKED } else { CORRELATION };
+        Self::tiles_of(conv, direction).filter(|geometry| geometry.pays::<E>(isa, conv, &costs))
     }
 
     /// The tiles of the output for the gradient of the weight, if they pay.
