@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch._inductor.config
 import torch.nn.functional as F
 
 from resnet import ResNet
@@ -78,7 +79,10 @@ def inference(model, images, _classes, arguments):
 
 
 def engine(model, arguments):
-    return torch.compile(model) if arguments.engine == "compile" else model
+    if arguments.engine == "eager":
+        return model
+    torch._inductor.config.freezing = arguments.engine == "freeze"
+    return torch.compile(model)
 
 
 def autocast(arguments):
@@ -141,12 +145,14 @@ def parse():
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=FORMATS, default="f32", help="16 bits are autocast's; f16 is for cuda")
     parser.add_argument("--layout", choices=LAYOUTS, default="channels_last")
-    parser.add_argument("--engine", choices=["eager", "compile"], default="eager")
+    parser.add_argument("--engine", choices=["eager", "compile", "freeze"], default="eager", help="freeze: constant weights")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--steps", type=int, default=20)
     arguments = parser.parse_args()
     if arguments.precision == "f16" and arguments.device == "cpu":
         parser.error("f16 is for cuda")
+    if arguments.engine == "freeze" and arguments.work == "step":
+        parser.error("freeze is for --work infer")
     model = MODELS[arguments.model]
     arguments.image = arguments.image or model["image"]
     arguments.batch = arguments.batch or (model["batch"] if arguments.work == "step" else 64)

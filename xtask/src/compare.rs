@@ -11,7 +11,7 @@ use anyhow::Context;
 use self::{
     comparison::{Comparison, Side},
     options::{Options, Request},
-    program::{MODES, Mode, Programs, Trial, median_ms},
+    program::{Mode, Programs, Trial, median_ms},
 };
 use crate::{BAD_USAGE, workspace_root};
 
@@ -66,7 +66,7 @@ fn measure(options: &Options) -> anyhow::Result<Comparison> {
 /// compiler.
 fn trials(programs: &Programs) -> Vec<Trial> {
     let mut trials = vec![];
-    for mode in MODES {
+    for mode in programs.modes() {
         let measured = programs.pytorch(mode, TRIAL_STEPS);
         let ms = measured.and_then(|measurement| median_ms(&measurement));
         match &ms {

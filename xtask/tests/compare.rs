@@ -72,6 +72,17 @@ fn runs_both_in_turn_with_the_same_flags_and_keeps_the_numbers() {
 }
 
 #[test]
+fn weights_are_frozen_for_inference_alone() {
+    for (work, expected) in [(&["--infer"][..], true), (&[], false)] {
+        let place = tempfile::tempdir().unwrap();
+        let flags = [&["--python", STAND_IN, "--rounds", "1"], work].concat();
+        assert!(compare(&place, &flags).status.success());
+        let told = fs::read_to_string(place.path().join("told")).unwrap();
+        assert_eq!(told.contains("--engine freeze"), expected, "{told}");
+    }
+}
+
+#[test]
 fn says_what_is_wrong() {
     let check = |flags: &[&str], exit_code, said: &str| {
         let output = compare(&tempfile::tempdir().unwrap(), flags);

@@ -15,11 +15,14 @@ pub(crate) struct Mode {
     pub(crate) engine: &'static str,
 }
 
-pub(crate) const MODES: [Mode; 4] = [
+/// The last two are for inference alone.
+pub(crate) const MODES: [Mode; 6] = [
     Mode { layout: "nchw", engine: "eager" },
     Mode { layout: "channels_last", engine: "eager" },
     Mode { layout: "nchw", engine: "compile" },
     Mode { layout: "channels_last", engine: "compile" },
+    Mode { layout: "nchw", engine: "freeze" },
+    Mode { layout: "channels_last", engine: "freeze" },
 ];
 
 impl fmt::Display for Mode {
@@ -56,6 +59,12 @@ impl<'a> Programs<'a> {
         let output = output.with_context(|| cannot_start(&command))?;
         ensure!(output.status.success(), "Trickbag does not build, for the reasons above");
         Ok(())
+    }
+
+    /// How PyTorch can do this work.
+    pub(crate) fn modes(&self) -> impl Iterator<Item = Mode> + use<> {
+        let trains = self.options.work == "step";
+        MODES.into_iter().filter(move |mode| !(trains && mode.engine == "freeze"))
     }
 
     /// Has PyTorch compute with the threads of this measurement, which follow from the flags.
