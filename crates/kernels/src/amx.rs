@@ -34,6 +34,7 @@ use half::bf16;
 
 use crate::direction::Direction;
 use crate::element::{Element, Stored};
+use crate::fresh::Destination;
 use crate::lanes::LANES;
 use crate::packed::Weight;
 use crate::{Conv, Isa, Write};
@@ -58,7 +59,7 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     write: Write,
     source: &[E],
     weight: Weight<'_, E>,
-    destination: &mut [E],
+    destination: &mut (impl Destination<E> + ?Sized),
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Option<Vec<T>> {
     let source = E::as_bf16(source)?;

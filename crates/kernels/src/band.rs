@@ -2,7 +2,6 @@
 
 use crate::ImageShape;
 use crate::correlate_tiles::TILE_PIXELS;
-use crate::fresh;
 
 /// Images of up to so many pixels come in fours, so that even their corners make a tile.
 const SMALL_IMAGE: usize = 64;
@@ -63,12 +62,7 @@ impl Band {
     }
 }
 
-/// Pairs each band with its numbers.
-pub(crate) fn split<'a, E>(
-    bands: &[Band],
-    destination: ImageShape,
-    data: &'a mut [E],
-) -> Vec<(Band, &'a mut [E])> {
-    let parts = fresh::split(data, bands.iter().map(|band| band.len(destination)));
-    bands.iter().copied().zip(parts).collect()
+/// How many numbers each band has.
+pub(crate) fn lengths(bands: &[Band], destination: ImageShape) -> impl Iterator<Item = usize> {
+    bands.iter().map(move |band| band.len(destination))
 }

@@ -4,7 +4,7 @@ use crate::correlate::correlate;
 use crate::direction::Direction;
 use crate::element::Element;
 use crate::error::check_lengths;
-use crate::fresh::{chunks, in_parts};
+use crate::fresh::{Destination, New};
 use crate::image::check_addressable;
 use crate::moments::ChunkMoments;
 use crate::packed::Weight;
@@ -12,9 +12,6 @@ use crate::stencil::Stencil;
 use crate::weight_gradient::weight_gradient;
 use crate::winograd::{self, Geometry};
 use crate::{BatchStats, Error, FixedNorm, ImageShape, Isa, Packed, Window, Write, amx};
-
-/// Numbers of a new output that one thread zeroes at a time.
-const ZEROED_LEN: usize = 64 * 1024;
 
 /// A convolution of fixed, validated geometry.
 ///
@@ -217,13 +214,15 @@ impl Conv {
         norm: FixedNorm<'_, E>,
     ) -> Result<Vec<E>, Error> {
         let operator = "Conv::forward_normalised";
-        let mut y = in_parts(chunks(self.output.len(), ZEROED_LEN), |_, _| ());
-        self.check(operator, [("x", x), ("weight", weight.values), ("y", &y)])?;
-        norm.check(operator, y.len(), self.output.channels)?;
+        let [x_len, weight_len, y_len] = self.lengths();
+        let operands = [("x", x.len(), x_len), ("weight", weight.values.len(), weight_len)];
+        check_lengths(operator, &operands)?;
+        norm.check(operator, y_len, self.output.channels)?;
         let rows = norm.rows();
         let normalise = |first, band: &mut [E]| rows.normalise(first, None, band, &mut []);
+        let mut y = New::default();
         self.correlate(Direction::Forward, Write::Overwrite, x, weight, &mut y, normalise);
-        Ok(y)
+        Ok(y.0)
     }
 
     /// Writes the gradient of the input to `dx`, given the gradient `dy` of the output.
@@ -275,7 +274,7 @@ impl Conv {
         write: Write,
         source: &[E],
         weight: Weight<'_, E>,
-        destination: &mut [E],
+        destination: &mut (impl Destination<E> + ?Sized),
         finish: impl Fn(usize, &mut [E]) -> T + Sync,
     ) -> Vec<T> {
         if let Some(finished) =

@@ -1,12 +1,11 @@
 //! Convolution's forward pass and the gradient of its input: the same sum over different stencils.
 
-use rayon::prelude::*;
-
 use crate::band::{self, Band};
 use crate::channels::{Block, Channels, Packing};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::{Element, Factor, Makes, Stored};
+use crate::fresh::Destination;
 use crate::lanes::LANES;
 use crate::packed::Weight;
 use crate::plan::{Plan, Plans};
@@ -39,7 +38,7 @@ pub(crate) fn correlate<E: Element, T: Send>(
     write: Write,
     source: &[E],
     weight: Weight<'_, E>,
-    destination: &mut [E],
+    destination: &mut (impl Destination<E> + ?Sized),
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     if Isa::current().multiplies_pairs() && !conv.is_depthwise() {
@@ -56,7 +55,7 @@ fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
     write: Write,
     source: &[E],
     weight: Weight<'_, E>,
-    destination: &mut [E],
+    destination: &mut (impl Destination<E> + ?Sized),
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let (from, to) = match direction {
@@ -80,11 +79,11 @@ fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
     weight.with(packing.form::<F>(), pack, |panels| {
         let weights = Weights { rows: panels, block: depth };
         let pass = Pass { isa, write, channels, blocks: &blocks, weights, source };
-        let parts = band::split(&bands, to, destination).into_par_iter().map(|(band, part)| {
-            pass.run(plans.of(&band), &band, part);
+        destination.write(band::lengths(&bands, to), |nth, part| {
+            let band = &bands[nth];
+            pass.run(plans.of(band), band, part);
             finish(band.first(to), part)
-        });
-        parts.collect()
+        })
     })
 }
 

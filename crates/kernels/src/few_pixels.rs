@@ -1,7 +1,7 @@
 //! Convolution of few pixels by many weights: the threads share the weights instead of the pixels, and each
 //! number of them is read once.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use rayon::prelude::*;
 
@@ -10,11 +10,12 @@ use crate::channels::{Block, Channels, PackRows, Packing};
 use crate::correlate_tiles::{Correlate, Weights};
 use crate::direction::Direction;
 use crate::element::{Factor, Makes, Stored};
+use crate::fresh::{Destination, chunks};
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::packed::Weight;
 use crate::plan::{Plan, Plans};
 use crate::scratch::Scratch;
-use crate::{Conv, ImageShape, Isa, Write};
+use crate::{Conv, ImageShape, Isa, Window, Write};
 
 /// Which convolutions have few pixels and many weights.
 struct Few {
@@ -29,6 +30,9 @@ const FEW: Few = Few { output_len: 128 * 1024, weights: 4 };
 
 /// Those whose weight is kept packed.
 const FEW_PACKED: Few = Few { output_len: 256 * 1024, weights: 1 };
+
+/// Rows and columns of outputs whose images get borders.
+const BORDERED: RangeInclusive<usize> = 2..=4;
 
 /// Into about how many shares the weights are divided, whatever the number of threads.
 const SHARES: usize = 16;
@@ -75,7 +79,54 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor, T: Send>(
     write: Write,
     source: &[E],
     weight: Weight<'_, E>,
-    destination: &mut [E],
+    destination: &mut (impl Destination<E> + ?Sized),
+    finish: impl Fn(usize, &mut [E]) -> T + Sync,
+) -> Vec<T> {
+    let Some(conv_inside) = inside(conv) else {
+        return multiply::<E, F, T>(conv, write, source, weight, destination, finish);
+    };
+    Scratch::Columns.with(conv_inside.input().len(), |images| {
+        add_borders(conv, source, images);
+        multiply::<E, F, T>(&conv_inside, write, images, weight, destination, finish)
+    })
+}
+
+/// The same convolution of images with borders of zeros, if most pixels lie at the border and would be computed
+/// almost one by one without.
+fn inside(conv: &Conv) -> Option<Conv> {
+    let (window, input, output) = (conv.window(), conv.input(), conv.output());
+    let small = [output.height, output.width].iter().all(|size| BORDERED.contains(size));
+    if !small || window.padding == [0, 0] {
+        return None;
+    }
+    let [rows, columns] = window.padding;
+    let (height, width) = (input.height + 2 * rows, input.width + 2 * columns);
+    let window = Window { padding: [0, 0], ..*window };
+    Conv::new(ImageShape { height, width, ..input }, output.channels, window, 1).ok()
+}
+
+/// Copies images into others that have the padding around them.
+fn add_borders<E: Stored>(conv: &Conv, source: &[E], images: &mut [E]) {
+    let (ImageShape { height, width, channels, .. }, [rows, columns]) =
+        (conv.input(), conv.window().padding);
+    let row_len = width * channels;
+    let pitch = row_len + 2 * columns * channels;
+    images.fill(E::default());
+    let images = images.chunks_exact_mut((height + 2 * rows) * pitch);
+    for (image, from) in images.zip(source.chunks_exact(height * row_len)) {
+        let to = image[rows * pitch..].chunks_exact_mut(pitch);
+        for (to, from) in to.zip(from.chunks_exact(row_len)) {
+            to[columns * channels..][..row_len].copy_from_slice(from);
+        }
+    }
+}
+
+fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
+    conv: &Conv,
+    write: Write,
+    source: &[E],
+    weight: Weight<'_, E>,
+    destination: &mut (impl Destination<E> + ?Sized),
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let stencils = conv.stencils(Direction::Forward);
@@ -108,7 +159,7 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor, T: Send>(
             parts.for_each(|(sums, share)| pass.sum(share, sums));
         });
         let sums = Sums { write, numbers, share_len: len, columns };
-        add_up(isa, sums, output.channels, destination, finish)
+        add_up(isa, sums, output, destination, finish)
     })
 }
 
@@ -116,18 +167,17 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor, T: Send>(
 pub(crate) fn add_up<E: Stored, T: Send>(
     isa: Isa,
     sums: Sums<'_>,
-    channels: usize,
-    destination: &mut [E],
+    to: ImageShape,
+    destination: &mut (impl Destination<E> + ?Sized),
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
+    let channels = to.channels;
     let pixels = (ADDED_LEN / channels).max(1);
-    let parts = destination.par_chunks_mut(pixels * channels).enumerate();
-    let parts = parts.map(|(nth, part)| {
+    destination.write(chunks(to.len(), pixels * channels), |nth, part| {
         let pixel = nth * pixels;
         isa.run(AddUp { sums, pixel, channels, part: &mut *part });
         finish(pixel * channels, part)
-    });
-    parts.collect()
+    })
 }
 
 /// All blocks for the first rows, then all blocks for the next ones.

@@ -14,23 +14,63 @@ pub(crate) fn in_parts<T: Plain + Send>(
     write: impl Fn(usize, &mut [T]) + Sync,
 ) -> Vec<T> {
     let lengths = lengths.into_iter().map(|len| (len, ()));
-    in_parts_with(lengths, |i, part, ()| write(i, part))
+    in_parts_with(lengths, |i, part, ()| write(i, part)).0
 }
 
-/// The same where `write` also gets what comes with the length of each part.
-pub(crate) fn in_parts_with<T: Plain + Send, U: Send>(
+/// The same where `write` also gets what comes with the length of each part, and where what it returns is kept.
+pub(crate) fn in_parts_with<T: Plain + Send, U: Send, R: Send>(
     parts: impl IntoIterator<Item = (usize, U)>,
-    write: impl Fn(usize, &mut [T], U) + Sync,
-) -> Vec<T> {
+    write: impl Fn(usize, &mut [T], U) -> R + Sync,
+) -> (Vec<T>, Vec<R>) {
     let (lengths, others): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
     let len = lengths.iter().sum();
     let mut values = Vec::with_capacity(len);
     let parts = split(&mut values.spare_capacity_mut()[..len], lengths);
     let parts = parts.into_par_iter().zip(others).enumerate();
-    parts.for_each(|(i, (part, other))| write(i, initialised(part), other));
+    let parts = parts.map(|(i, (part, other))| write(i, initialised(part), other));
+    let results = parts.collect();
     // SAFETY: the parts are the first `len` values, and each was initialised before it was written.
     unsafe { values.set_len(len) };
-    values
+    (values, results)
+}
+
+/// Where the output of an operator goes.
+pub(crate) trait Destination<E> {
+    /// Has parts of these lengths written in parallel. They follow each other and are all that there is. What `write`
+    /// returns comes in their order.
+    fn write<R: Send>(
+        &mut self,
+        lengths: impl Iterator<Item = usize>,
+        write: impl Fn(usize, &mut [E]) -> R + Sync,
+    ) -> Vec<R>;
+}
+
+impl<E: Send> Destination<E> for [E] {
+    fn write<R: Send>(
+        &mut self,
+        lengths: impl Iterator<Item = usize>,
+        write: impl Fn(usize, &mut [E]) -> R + Sync,
+    ) -> Vec<R> {
+        let parts = split(self, lengths).into_par_iter().enumerate();
+        parts.map(|(i, part)| write(i, part)).collect()
+    }
+}
+
+/// A vector that begins when it is written.
+#[derive(Debug, Default)]
+pub(crate) struct New<E>(pub(crate) Vec<E>);
+
+impl<E: Plain + Send> Destination<E> for New<E> {
+    fn write<R: Send>(
+        &mut self,
+        lengths: impl Iterator<Item = usize>,
+        write: impl Fn(usize, &mut [E]) -> R + Sync,
+    ) -> Vec<R> {
+        let parts = lengths.map(|len| (len, ()));
+        let (values, results) = in_parts_with(parts, |i, part, ()| write(i, part));
+        self.0 = values;
+        results
+    }
 }
 
 /// The parts of these lengths, which follow each other.
@@ -72,6 +112,22 @@ mod tests {
             part.iter_mut().skip(1).for_each(|value| *value = i);
         });
         assert_eq!(values, [0, 0, 0, 2, 2]);
+    }
+
+    #[test]
+    fn a_new_vector_is_written_as_an_old_one() {
+        let (mut new, mut old) = (New::default(), [7_usize; 6]);
+        let write = |i: usize, part: &mut [usize]| {
+            part.fill(i);
+            10 * i
+        };
+        for found in
+            [new.write([1, 2, 3].into_iter(), write), old[..].write([1, 2, 3].into_iter(), write)]
+        {
+            assert_eq!(found, [0, 10, 20]);
+        }
+        assert_eq!(new.0, [0, 1, 1, 2, 2, 2]);
+        assert_eq!(new.0, old);
     }
 
     #[test]

@@ -152,9 +152,10 @@ impl<'a, E: Element> FixedNorm<'a, E> {
         let chunk = (OUTPUT_CHUNK_LEN / row).max(1) * row;
         let mut bits = bits.chunks_mut(chunk / LANES);
         let parts = chunks(x.len(), chunk).map(|len| (len, bits.next().unwrap_or_default()));
-        Ok(in_parts_with(parts, |i, y, bits| {
+        let (y, _) = in_parts_with(parts, |i, y, bits| {
             rows.normalise(i * chunk, Some(&x[i * chunk..][..y.len()]), y, bits);
-        }))
+        });
+        Ok(y)
     }
 
     pub(crate) fn rows(self) -> NormRows<'a, E> {

@@ -12,11 +12,10 @@ mod weights;
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
 use crate::band;
 use crate::direction::Direction;
 use crate::element::Stored;
+use crate::fresh::Destination;
 use crate::packed::{Form, Order, Weight};
 use crate::{Isa, Write};
 
@@ -38,23 +37,22 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     write: Write,
     source: &[E],
     weight: Weight<'_, E>,
-    destination: &mut [E],
+    destination: &mut (impl Destination<E> + ?Sized),
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let isa = Isa::current();
     let bands = geometry.bands();
-    let parts = band::split(&bands, geometry.destination, destination);
+    let to = geometry.destination;
     let len = geometry.panel_rows();
     let form = Form { isa, order: Order::Points, taps: vec![], len };
     let pack = |panels: &mut [_]| weights::pack(geometry, isa, direction, weight.values, panels);
     weight.with(form, pack, |panels| {
-        let parts = parts.into_par_iter().map(|(band, destination)| {
+        destination.write(band::lengths(&bands, to), |nth, part| {
+            let (band, destination) = (bands[nth], &mut *part);
             SCRATCH.with_borrow_mut(|scratch| {
-                let destination = &mut *destination;
                 isa.run(Correlate { geometry, band, source, panels, write, destination, scratch });
             });
-            finish(band.first(geometry.destination), destination)
-        });
-        parts.collect()
+            finish(band.first(to), part)
+        })
     })
 }

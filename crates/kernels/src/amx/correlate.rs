@@ -17,6 +17,7 @@ use crate::band::{self, Band};
 use crate::direction::Direction;
 use crate::element::Stored;
 use crate::few_pixels;
+use crate::fresh::Destination;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::packed::{Form, Order, Weight};
 use crate::scratch::Scratch;
@@ -101,7 +102,7 @@ impl Correlation {
         write: Write,
         source: &[bf16],
         weight: Weight<'_, bf16>,
-        destination: &mut [E],
+        destination: &mut (impl Destination<E> + ?Sized),
         finish: impl Fn(usize, &mut [E]) -> T + Sync,
     ) -> Vec<T> {
         let taps: Vec<_> =
@@ -135,8 +136,8 @@ impl Correlation {
         let min = if weight.values.len() < MANY_WEIGHTS { MIN_BANDS } else { FEW_BANDS };
         let bands = Band::divide(to, ((from.len() + to.len()) / BAND_LEN).max(min));
         weight.with(form, all, |panels| {
-            let parts = band::split(&bands, to, destination).into_par_iter();
-            let parts = parts.map(|(band, part)| {
+            destination.write(band::lengths(&bands, to), |nth, part| {
+                let band = bands[nth];
                 // The operands were `bf16`, so the destination is.
                 if let Some(destination) = E::as_bf16_mut(part) {
                     let (correlation, columns) = (self, to.channels);
@@ -152,8 +153,7 @@ impl Correlation {
                     });
                 }
                 finish(band.first(to), part)
-            });
-            parts.collect()
+            })
         })
     }
 
@@ -172,7 +172,7 @@ impl Correlation {
         write: Write,
         source: &[bf16],
         with_panels: impl Fn(usize, &mut dyn FnMut(&[Row])) + Sync,
-        destination: &mut [E],
+        destination: &mut (impl Destination<E> + ?Sized),
         finish: impl Fn(usize, &mut [E]) -> T + Sync,
     ) -> Vec<T> {
         let to = self.line.destination;
@@ -195,7 +195,7 @@ impl Correlation {
                     });
                 });
                 let sums = few_pixels::Sums { write, numbers: sums, share_len, columns };
-                few_pixels::add_up(self.isa, sums, to.channels, destination, finish)
+                few_pixels::add_up(self.isa, sums, to, destination, finish)
             })
         })
     }
