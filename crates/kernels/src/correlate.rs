@@ -91,7 +91,7 @@ impl<E: Stored + Makes<F>, F: Factor> Pass<'_, E, F> {
     /// Computes one band, which is `part` of the destination.
     fn run(&self, plan: &Plan, band: &Band, part: &mut [E]) {
         plan.frame.view(self.isa, self.source, band, |source| {
-            self.isa.run(Correlate {
+            self.isa.run(Correlate::<_, _, false> {
                 mix: self.channels.mix,
                 write: self.write,
                 weights: self.weights,

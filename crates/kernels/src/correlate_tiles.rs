@@ -2,6 +2,8 @@
 //! sixteen, thirty-two or sixty-four channels are held in registers, and every number that is loaded is
 //! used for all of it.
 
+use std::ops::Range;
+
 use crate::Write;
 use crate::channels::{Block, Mix};
 use crate::element::{Factor, Stored};
@@ -19,8 +21,9 @@ const MAX_ROWS_OF_FOUR: usize = 512;
 const FEW_PIXELS: usize = 4;
 
 /// For all pixels of a band and all destination channels: the sum over all taps (and, with
-/// [`Mix::Group`], source channels) of source times weight.
-pub(crate) struct Correlate<'a, F, D> {
+/// [`Mix::Group`], source channels) of source times weight. Where the pixels are `FEW`, so that the weights are not in a
+/// cache, memory is asked for them ahead.
+pub(crate) struct Correlate<'a, F, D, const FEW: bool> {
     pub(crate) mix: Mix,
     pub(crate) write: Write,
     pub(crate) blocks: &'a [Block],
@@ -31,7 +34,7 @@ pub(crate) struct Correlate<'a, F, D> {
     pub(crate) destination: &'a mut [D],
 }
 
-impl<F: Factor, D: Stored> Kernel for Correlate<'_, F, D> {
+impl<F: Factor, D: Stored, const FEW: bool> Kernel for Correlate<'_, F, D, FEW> {
     type Output = ();
 
     #[inline(always)]
@@ -61,7 +64,7 @@ impl<F: Factor, D: Stored> Kernel for Correlate<'_, F, D> {
     }
 }
 
-impl<F: Factor, D: Stored> Correlate<'_, F, D> {
+impl<F: Factor, D: Stored, const FEW: bool> Correlate<'_, F, D, FEW> {
     /// How many blocks from this one on are computed at once: four or two, if there are registers
     /// enough, and all are whole and see the same.
     fn joined<L: Lanes>(&self, index: usize) -> usize {
@@ -80,7 +83,7 @@ impl<F: Factor, D: Stored> Correlate<'_, F, D> {
     }
 
     #[inline(always)]
-    fn tiles(&mut self, index: usize) -> Tiles<'_, F, D> {
+    fn tiles(&mut self, index: usize) -> Tiles<'_, F, D, FEW> {
         let block = &self.blocks[index];
         Tiles {
             write: self.write,
@@ -133,8 +136,15 @@ enum Nearness {
     Near,
 }
 
+/// What comes after a tile.
+struct After<'a> {
+    pixels: &'a [Pixel],
+    /// Of each sixteen rows of the next blocks' weights: those to ask for. All tiles of a lattice together ask for all.
+    rows: Range<usize>,
+}
+
 /// The tiles of one block of destination channels, or of two or four.
-struct Tiles<'a, F, D> {
+struct Tiles<'a, F, D, const FEW: bool> {
     write: Write,
     source_is: Nearness,
     columns: usize,
@@ -146,7 +156,7 @@ struct Tiles<'a, F, D> {
     destination: &'a mut [D],
 }
 
-impl<F: Factor, D: Stored> Tiles<'_, F, D> {
+impl<F: Factor, D: Stored, const FEW: bool> Tiles<'_, F, D, FEW> {
     #[inline(always)]
     fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize, blocks: usize) {
         let largest = match (L::REGISTERS > TILE_PIXELS, blocks) {
@@ -156,9 +166,12 @@ impl<F: Factor, D: Stored> Tiles<'_, F, D> {
         };
         for lattice in lattices {
             let mut rest = lattice.pixels(images);
-            while !rest.is_empty() {
+            let tiles = rest.len().div_ceil(largest);
+            for tile in 0..tiles {
                 let (pixels, after) = rest.split_at(largest.min(rest.len()));
                 rest = after;
+                let after =
+                    After { pixels: after, rows: tile * LANES / tiles..(tile + 1) * LANES / tiles };
                 match (blocks, pixels.len()) {
                     (1, 9..) => self.group_tile::<L, 16, 1>(lattice, pixels, after),
                     (1, 7..) => self.group_tile::<L, 8, 1>(lattice, pixels, after),
@@ -174,13 +187,13 @@ impl<F: Factor, D: Stored> Tiles<'_, F, D> {
     }
 
     /// Computes up to `PIXELS` pixels of `BLOCKS` blocks; where there are fewer pixels, the last one is
-    /// repeated. Those of `after` are next.
+    /// repeated.
     #[inline(always)]
     fn group_tile<L: Lanes, const PIXELS: usize, const BLOCKS: usize>(
         &mut self,
         lattice: &Lattice,
         pixels: &[Pixel],
-        after: &[Pixel],
+        after: After<'_>,
     ) {
         let reach = lattice.reach / F::SPAN;
         let mut rows = [self.source.as_ptr(); PIXELS];
@@ -198,12 +211,20 @@ impl<F: Factor, D: Stored> Tiles<'_, F, D> {
             let panels = self.weights.panels::<BLOCKS>(run.weight / F::SPAN, len);
             let ahead = match (self.source_is, &lattice.runs[..]) {
                 // Where there are more runs, the next tile sees much of what this one sees.
-                (Nearness::Far, [_]) => &after[..PIXELS.min(after.len())],
+                (Nearness::Far, [_]) => &after.pixels[..PIXELS.min(after.pixels.len())],
                 _ => &[],
             };
             for done in (0..len).step_by(LANES) {
                 for pixel in ahead {
                     L::expect(self.source, pixel.source / F::SPAN + done);
+                }
+                if FEW {
+                    for block in BLOCKS..2 * BLOCKS {
+                        let first = block * self.weights.block + run.weight / F::SPAN + done;
+                        for row in after.rows.clone() {
+                            L::expect_later(self.weights.rows, first + row);
+                        }
+                    }
                 }
                 let end = len.min(done + LANES);
                 let panels = panels.map(|panel| &panel[done..end]);

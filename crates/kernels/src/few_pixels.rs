@@ -26,10 +26,10 @@ struct Few {
 }
 
 /// Those whose weight is packed by the way.
-const FEW: Few = Few { output_len: 128 * 1024, weights: 4 };
+const FRESH: Few = Few { output_len: 128 * 1024, weights: 4 };
 
 /// Those whose weight is kept packed.
-const FEW_PACKED: Few = Few { output_len: 256 * 1024, weights: 1 };
+const KEPT: Few = Few { output_len: 256 * 1024, weights: 1 };
 
 /// Rows and columns of outputs whose images get borders.
 const BORDERED: RangeInclusive<usize> = 2..=4;
@@ -68,7 +68,7 @@ struct Pass<'a, E, F> {
 /// Whether the convolution has few pixels and many weights.
 pub(crate) fn suits<E>(conv: &Conv, direction: Direction, weight: Weight<'_, E>) -> bool {
     let len = conv.output().len();
-    let few = if weight.packed.is_some() { FEW_PACKED } else { FEW };
+    let few = if weight.packed.is_some() { KEPT } else { FRESH };
     let are_few = len <= few.output_len && conv.weight_len() / few.weights >= len;
     direction == Direction::Forward && conv.groups() == 1 && are_few
 }
@@ -83,11 +83,11 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor, T: Send>(
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let Some(conv_inside) = inside(conv) else {
-        return multiply::<E, F, T>(conv, write, source, weight, destination, finish);
+        return share_out::<E, F, T>(conv, write, source, weight, destination, finish);
     };
     Scratch::Columns.with(conv_inside.input().len(), |images| {
         add_borders(conv, source, images);
-        multiply::<E, F, T>(&conv_inside, write, images, weight, destination, finish)
+        share_out::<E, F, T>(&conv_inside, write, images, weight, destination, finish)
     })
 }
 
@@ -96,7 +96,9 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor, T: Send>(
 fn inside(conv: &Conv) -> Option<Conv> {
     let (window, input, output) = (conv.window(), conv.input(), conv.output());
     let small = [output.height, output.width].iter().all(|size| BORDERED.contains(size));
-    if !small || window.padding == [0, 0] {
+    // Wider borders might take more memory than there is.
+    let narrow = (0..2).all(|axis| window.padding[axis] < window.kernel[axis]);
+    if !small || !narrow || window.padding == [0, 0] {
         return None;
     }
     let [rows, columns] = window.padding;
@@ -121,7 +123,8 @@ fn add_borders<E: Stored>(conv: &Conv, source: &[E], images: &mut [E]) {
     }
 }
 
-fn multiply<E: Stored + Makes<F>, F: Factor, T: Send>(
+/// Computes shares of the weight, for all pixels each, and adds them up.
+fn share_out<E: Stored + Makes<F>, F: Factor, T: Send>(
     conv: &Conv,
     write: Write,
     source: &[E],
@@ -214,7 +217,7 @@ impl<E: Makes<F>, F: Factor> Pass<'_, E, F> {
         let first = blocks[0].destination;
         let numbers = rows.start * F::SPAN..rows.end * F::SPAN;
         let lattices = self.plan.lattices.iter().map(|lattice| lattice.within(&numbers));
-        self.isa.run(Correlate {
+        self.isa.run(Correlate::<_, _, true> {
             mix: self.channels.mix,
             write: Write::Overwrite,
             weights,

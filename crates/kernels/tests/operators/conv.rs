@@ -167,6 +167,9 @@ fn matches_plain_loops_on_the_shapes_of_residual_networks() {
         (image(2, 2, 2, 160), 200, three, 1),
         // Few pixels and many weights, in shares of rows and of columns; pairs that channels do not fill.
         (image(1, 3, 2, 131), 136, three, 1),
+        // The same, with borders that stride and windows step over.
+        (image(2, 7, 5, 96), 104, three.stride(2), 1),
+        (image(1, 4, 4, 70), 90, Window { padding: [0, 2], kernel: [2, 3], ..one }, 1),
         // Pixels that lie a power of two apart.
         (image(2, 3, 3, 512), 3, one, 1),
         (image(2, 3, 3, 512), 3, three, 1),
