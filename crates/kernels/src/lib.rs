@@ -44,7 +44,8 @@
 //!   zeros around them that are multiplied, too, or pairs with AVX512-BF16 on AMD's processors; on others
 //!   every number is widened once, as it is in `f16`, and multiplied as `f32`. Where it pays, which it does
 //!   not beside AMX, 3x3 with stride 1 goes through Winograd's minimal filtering F(4x4, 3x3), with a quarter
-//!   of the products. `examples/speed.rs` measures all operators.
+//!   of the products. What is packed or transformed of a weight that no longer changes can be kept, see [`Packed`].
+//!   `examples/speed.rs` measures all operators.
 //! - **Threads** are those of rayon's current pool. A program whose main thread calls one operator after the other is
 //!   faster with that thread in the pool: `ThreadPoolBuilder::new().use_current_thread().build_global()`.
 
