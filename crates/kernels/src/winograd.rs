@@ -12,16 +12,22 @@ mod weights;
 
 use std::cell::RefCell;
 
-use crate::band;
+use rayon::prelude::*;
+
+use crate::band::{self, Band};
 use crate::direction::Direction;
 use crate::element::Stored;
+use crate::few_pixels::{Sums, add_up};
 use crate::fresh::Destination;
+use crate::lanes::LANES;
 use crate::packed::{Form, Order, Weight};
-use crate::{Isa, Write};
+use crate::scratch::Scratch;
+use crate::{ImageShape, Isa, Write};
 
 pub(crate) use geometry::Geometry;
+use geometry::SHARE;
 pub(crate) use gradient::weight_gradient;
-use passes::Correlate;
+use passes::{Correlate, CorrelateTransformed, Transform};
 use points::Chunk;
 
 thread_local! {
@@ -47,6 +53,9 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     let form = Form { isa, order: Order::Points, taps: vec![], len };
     let pack = |panels: &mut [_]| weights::pack(geometry, isa, direction, weight.values, panels);
     weight.with(form, pack, |panels| {
+        if weight.packed.is_some() && geometry.shares_columns() {
+            return share_columns(geometry, write, source, panels, destination, finish);
+        }
         destination.write(band::lengths(&bands, to), |nth, part| {
             let (band, destination) = (bands[nth], &mut *part);
             SCRATCH.with_borrow_mut(|scratch| {
@@ -55,4 +64,42 @@ pub(crate) fn correlate<E: Stored, T: Send>(
             finish(band.first(to), part)
         })
     })
+}
+
+/// The same for few tiles: tasks share the columns of the weight in place of the tiles, and read it once.
+fn share_columns<E: Stored, T: Send>(
+    geometry: &Geometry,
+    write: Write,
+    source: &[E],
+    panels: &[[f32; LANES]],
+    destination: &mut (impl Destination<E> + ?Sized),
+    finish: impl Fn(usize, &mut [E]) -> T + Sync,
+) -> Vec<T> {
+    let (isa, to) = (Isa::current(), geometry.destination);
+    let tiles = &geometry.tiles(&Band::whole(to));
+    // Taken, since this thread may compute a share as well.
+    let mut chunk = SCRATCH.take();
+    isa.run(Transform { geometry, tiles, source, to: &mut chunk.source });
+    let of_share = Geometry { destination: ImageShape { channels: SHARE, ..to }, ..*geometry };
+    let share_len = of_share.destination.len();
+    let finished = Scratch::Sums.with(to.len(), |numbers| {
+        let shares = numbers.par_chunks_exact_mut(share_len);
+        let panels = panels.par_chunks_exact(of_share.panel_rows());
+        shares.zip(panels).for_each(|(destination, panels)| {
+            SCRATCH.with_borrow_mut(|scratch| {
+                isa.run(CorrelateTransformed {
+                    geometry: &of_share,
+                    tiles,
+                    source: &chunk.source,
+                    panels,
+                    destination,
+                    scratch: &mut scratch.destination,
+                });
+            });
+        });
+        let sums = Sums { write, numbers, share_len, columns: SHARE };
+        add_up(isa, sums, to, destination, finish)
+    });
+    SCRATCH.replace(chunk);
+    finished
 }

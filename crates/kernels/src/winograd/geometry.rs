@@ -21,6 +21,12 @@ const MAX_CHUNK: usize = 256;
 /// Bands, whatever the number of threads, for these to share evenly; fewer if they would not fill chunks.
 const MIN_BANDS: usize = 16;
 
+/// Destination channels of a task, where tasks share these in place of tiles.
+pub(crate) const SHARE: usize = 2 * LANES;
+
+/// Tiles at most for that.
+const MAX_SHARED_TILES: usize = 56;
+
 /// What something costs, in products of this algorithm: fitted to measurements of both.
 struct Costs {
     /// To transform a tile.
@@ -123,6 +129,11 @@ impl Geometry {
     pub(crate) fn chunk(&self) -> usize {
         let tile_len = POINTS * (self.source.channels + self.destination.channels);
         (CHUNK_LEN / tile_len).clamp(MIN_CHUNK, MAX_CHUNK)
+    }
+
+    /// Whether tasks share the columns of a weight that is packed already: there are tiles for two tasks or hardly more.
+    pub(crate) fn shares_columns(&self) -> bool {
+        self.tile_count() <= MAX_SHARED_TILES && self.destination.channels.is_multiple_of(SHARE)
     }
 
     fn tile_count(&self) -> usize {

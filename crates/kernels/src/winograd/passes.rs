@@ -5,7 +5,7 @@ use crate::band::Band;
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::winograd::geometry::{Geometry, Patch, Tile};
-use crate::winograd::points::Chunk;
+use crate::winograd::points::{Chunk, Points};
 use crate::winograd::product::{Correlation, Product, TILE_ROWS};
 use crate::winograd::seen::load;
 use crate::winograd::transform::{Columns, Linear, OUT, POINTS, Result, Source};
@@ -27,41 +27,114 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes>(mut self) {
-        let source_blocks = self.geometry.source.channels / LANES;
-        let blocks = self.geometry.destination.channels / LANES;
-        for tiles in self.geometry.tiles(&self.band).chunks(self.geometry.chunk()) {
-            let rows = tiles.len().next_multiple_of(TILE_ROWS);
-            let Chunk { source, destination } = &mut *self.scratch;
-            source.resize(source_blocks * rows);
-            destination.resize(blocks * rows);
-            let Geometry { source: shape, padding, .. } = *self.geometry;
-            load::<L, E, Source, _>(shape, padding, tiles, rows, self.source, source);
-            for point in 0..POINTS {
-                let (source, to) = (source.of(point), destination.of_mut(point));
-                let panels = self.panels;
-                Correlation { point, tiles: rows, source, source_blocks, panels, to }
-                    .run::<L>(rows, blocks);
-            }
-            self.store::<L>(tiles, rows);
+    fn run<L: Lanes>(self) {
+        let Self { geometry, band, panels, write, .. } = self;
+        let start = band.first(geometry.destination) / LANES;
+        let (to, _) = self.destination.as_chunks_mut::<LANES>();
+        let Chunk { source, destination } = self.scratch;
+        for tiles in geometry.tiles(&band).chunks(geometry.chunk()) {
+            transform::<L, E>(geometry, tiles, self.source, source);
+            multiply::<L>(geometry, tiles, panels, source, destination);
+            store::<L, E>(geometry, tiles, destination, write, start, to);
         }
     }
 }
 
-impl<E: Stored> Correlate<'_, E> {
+/// Transforms what tiles see.
+pub(crate) struct Transform<'a, E> {
+    pub(crate) geometry: &'a Geometry,
+    pub(crate) tiles: &'a [Tile],
+    pub(crate) source: &'a [E],
+    pub(crate) to: &'a mut Points,
+}
+
+impl<E: Stored> Kernel for Transform<'_, E> {
+    type Output = ();
+
     #[inline(always)]
-    fn store<L: Lanes>(&mut self, tiles: &[Tile], rows: usize) {
-        let start = self.band.first(self.geometry.destination) / LANES;
-        let blocks = self.geometry.destination.channels / LANES;
-        let (to, _) = self.destination.as_chunks_mut::<LANES>();
-        let mut between = Result::room::<L>();
-        for (nth, tile) in tiles.iter().enumerate() {
-            let patch = self.geometry.covered(*tile, start);
-            for block in 0..blocks {
-                let products = self.scratch.destination.thing(block * rows + nth);
-                let mut covered = Covered { patch: &patch, block, write: self.write, pixels: to };
-                Result::apply_both(&products, &mut between, &mut covered);
-            }
+    fn run<L: Lanes>(self) {
+        transform::<L, E>(self.geometry, self.tiles, self.source, self.to);
+    }
+}
+
+/// For all pixels of tiles that are transformed, and the destination channels of the geometry: the correlation of source and
+/// weight.
+pub(crate) struct CorrelateTransformed<'a> {
+    pub(crate) geometry: &'a Geometry,
+    pub(crate) tiles: &'a [Tile],
+    pub(crate) source: &'a Points,
+    /// As for [`Correlate`].
+    pub(crate) panels: &'a [[f32; LANES]],
+    pub(crate) destination: &'a mut [f32],
+    pub(crate) scratch: &'a mut Points,
+}
+
+impl Kernel for CorrelateTransformed<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Self { geometry, tiles, source, panels, scratch, .. } = self;
+        multiply::<L>(geometry, tiles, panels, source, scratch);
+        let (to, _) = self.destination.as_chunks_mut();
+        store::<L, f32>(geometry, tiles, scratch, Write::Overwrite, 0, to);
+    }
+}
+
+/// Rows for so many tiles.
+fn rows(tiles: &[Tile]) -> usize {
+    tiles.len().next_multiple_of(TILE_ROWS)
+}
+
+#[inline(always)]
+fn transform<L: Lanes, E: Stored>(
+    geometry: &Geometry,
+    tiles: &[Tile],
+    source: &[E],
+    to: &mut Points,
+) {
+    let Geometry { source: shape, padding, .. } = *geometry;
+    let rows = rows(tiles);
+    to.resize(shape.channels / LANES * rows);
+    load::<L, E, Source, _>(shape, padding, tiles, rows, source, to);
+}
+
+#[inline(always)]
+fn multiply<L: Lanes>(
+    geometry: &Geometry,
+    tiles: &[Tile],
+    panels: &[[f32; LANES]],
+    source: &Points,
+    to: &mut Points,
+) {
+    let (source_blocks, blocks) =
+        (geometry.source.channels / LANES, geometry.destination.channels / LANES);
+    let tiles = rows(tiles);
+    to.resize(blocks * tiles);
+    for point in 0..POINTS {
+        let (source, to) = (source.of(point), to.of_mut(point));
+        Correlation { point, tiles, source, source_blocks, panels, to }.run::<L>(tiles, blocks);
+    }
+}
+
+/// Transforms products back into the pixels of a destination, which are vectors from `start` on.
+#[inline(always)]
+fn store<L: Lanes, E: Stored>(
+    geometry: &Geometry,
+    tiles: &[Tile],
+    products: &Points,
+    write: Write,
+    start: usize,
+    to: &mut [[E; LANES]],
+) {
+    let rows = rows(tiles);
+    let mut between = Result::room::<L>();
+    for (nth, tile) in tiles.iter().enumerate() {
+        let patch = geometry.covered(*tile, start);
+        for block in 0..geometry.destination.channels / LANES {
+            let products = products.thing(block * rows + nth);
+            let mut covered = Covered { patch: &patch, block, write, pixels: to };
+            Result::apply_both(&products, &mut between, &mut covered);
         }
     }
 }

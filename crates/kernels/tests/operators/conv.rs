@@ -190,6 +190,8 @@ fn matches_plain_loops_where_minimal_filtering_pays() {
         (image(20, 5, 6, 32), 32, 2),
         (image(1, 48, 41, 16), 64, 1),
         (image(70, 4, 4, 48), 80, 1),
+        // Few tiles, which pay where the weight is packed already; tasks share its columns.
+        (image(1, 14, 13, 48), 96, 1),
     ] {
         check(input, out_channels, Window::square(3).padding(padding), 1, MINIMAL_FILTERING);
     }
