@@ -82,12 +82,48 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor, T: Send>(
     destination: &mut (impl Destination<E> + ?Sized),
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
-    let Some(conv_inside) = inside(conv) else {
-        return share_out::<E, F, T>(conv, write, source, weight, destination, finish);
-    };
-    Scratch::Columns.with(conv_inside.input().len(), |images| {
+    with_borders(conv, source, |conv, source| {
+        let stencils = conv.stencils(Direction::Forward);
+        let taps = &Channels::taps(&stencils, conv.window().kernel[1]);
+        let channels = Channels::new::<F>(conv, Direction::Forward);
+        let blocks = &channels.blocks();
+        let output = conv.output();
+        let band = Band::whole(output);
+        let columns = SHARE_BLOCKS * LANES;
+        let of_share = ImageShape { channels: columns, ..output };
+        let layout = channels.layout::<E, F>();
+        let plans = Plans::new(&[band], &stencils, conv.input(), of_share, layout);
+        let plan = plans.of(&band);
+        let isa = Isa::current();
+        let packing = Packing { isa, channels, blocks, taps };
+        let depth = packing.depth::<F>();
+        let kept = weight.kept(packing.form::<F>(), |panels: &mut [[F; LANES]]| {
+            packing.pack(weight.values, panels);
+        });
+        let packed = kept
+            .as_ref()
+            .map(|panels| Weights { rows: panels.values(blocks.len() * depth), block: depth });
+        let shares = shares(depth, blocks);
+        let len = of_share.len();
+        Scratch::Sums.with(shares.len() * len, |numbers| {
+            plan.frame.view(isa, source, &band, |source: &[F]| {
+                let (images, weight) = (output.batch, weight.values);
+                let pass = Pass { isa, channels, taps, images, plan, source, weight, packed };
+                let parts = numbers.par_chunks_mut(len).zip(&shares);
+                parts.for_each(|(sums, share)| pass.sum(share, sums));
+            });
+            let sums = Sums { write, numbers, share_len: len, columns };
+            add_up(isa, sums, output, destination, finish)
+        })
+    })
+}
+
+/// Calls `f` with the convolution and its source, or with [the same one inside of borders](inside).
+fn with_borders<E: Stored, R>(conv: &Conv, source: &[E], f: impl FnOnce(&Conv, &[E]) -> R) -> R {
+    let Some(inside) = inside(conv) else { return f(conv, source) };
+    Scratch::Columns.with(inside.input().len(), |images| {
         add_borders(conv, source, images);
-        share_out::<E, F, T>(&conv_inside, write, images, weight, destination, finish)
+        f(&inside, images)
     })
 }
 
@@ -123,51 +159,27 @@ fn add_borders<E: Stored>(conv: &Conv, source: &[E], images: &mut [E]) {
     }
 }
 
-/// Computes shares of the weight, for all pixels each, and adds them up.
-fn share_out<E: Stored + Makes<F>, F: Factor, T: Send>(
-    conv: &Conv,
+/// Has tasks compute so many columns for all pixels each, in the order of the columns; `finish` sees each part of the
+/// destination once it is written.
+pub(crate) fn share_columns<E: Stored, T: Send>(
+    isa: Isa,
     write: Write,
-    source: &[E],
-    weight: Weight<'_, E>,
+    columns: usize,
+    to: ImageShape,
     destination: &mut (impl Destination<E> + ?Sized),
+    compute: impl Fn(usize, &mut [f32]) + Sync,
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
-    let stencils = conv.stencils(Direction::Forward);
-    let taps = &Channels::taps(&stencils, conv.window().kernel[1]);
-    let channels = Channels::new::<F>(conv, Direction::Forward);
-    let blocks = &channels.blocks();
-    let output = conv.output();
-    let band = Band::whole(output);
-    let columns = SHARE_BLOCKS * LANES;
-    let of_share = ImageShape { channels: columns, ..output };
-    let layout = channels.layout::<E, F>();
-    let plans = Plans::new(&[band], &stencils, conv.input(), of_share, layout);
-    let plan = plans.of(&band);
-    let isa = Isa::current();
-    let packing = Packing { isa, channels, blocks, taps };
-    let depth = packing.depth::<F>();
-    let kept = weight.kept(packing.form::<F>(), |panels: &mut [[F; LANES]]| {
-        packing.pack(weight.values, panels);
-    });
-    let packed = kept
-        .as_ref()
-        .map(|panels| Weights { rows: panels.values(blocks.len() * depth), block: depth });
-    let shares = shares(depth, blocks);
-    let len = of_share.len();
-    Scratch::Sums.with(shares.len() * len, |numbers| {
-        plan.frame.view(isa, source, &band, |source: &[F]| {
-            let (images, weight) = (output.batch, weight.values);
-            let pass = Pass { isa, channels, taps, images, plan, source, weight, packed };
-            let parts = numbers.par_chunks_mut(len).zip(&shares);
-            parts.for_each(|(sums, share)| pass.sum(share, sums));
-        });
-        let sums = Sums { write, numbers, share_len: len, columns };
-        add_up(isa, sums, output, destination, finish)
+    let share_len = to.pixels() * columns;
+    Scratch::Sums.with(to.len(), |numbers| {
+        let shares = numbers.par_chunks_exact_mut(share_len).enumerate();
+        shares.for_each(|(nth, sums)| compute(nth, sums));
+        add_up(isa, Sums { write, numbers, share_len, columns }, to, destination, finish)
     })
 }
 
 /// Adds up the sums of all shares for each pixel of the destination; `finish` sees each part of it once it is written.
-pub(crate) fn add_up<E: Stored, T: Send>(
+fn add_up<E: Stored, T: Send>(
     isa: Isa,
     sums: Sums<'_>,
     to: ImageShape,
@@ -232,12 +244,12 @@ impl<E: Makes<F>, F: Factor> Pass<'_, E, F> {
 
 /// The sums of all shares.
 #[derive(Clone, Copy)]
-pub(crate) struct Sums<'a> {
-    pub(crate) write: Write,
-    pub(crate) numbers: &'a [f32],
+struct Sums<'a> {
+    write: Write,
+    numbers: &'a [f32],
     /// Numbers of a share, and of a pixel in it.
-    pub(crate) share_len: usize,
-    pub(crate) columns: usize,
+    share_len: usize,
+    columns: usize,
 }
 
 /// Adds up the sums over the rows of the weight, in order, for the pixels of a part of the destination.

@@ -12,17 +12,13 @@ mod weights;
 
 use std::cell::RefCell;
 
-use rayon::prelude::*;
-
 use crate::band::{self, Band};
 use crate::direction::Direction;
 use crate::element::Stored;
-use crate::few_pixels::{Sums, add_up};
 use crate::fresh::Destination;
 use crate::lanes::LANES;
 use crate::packed::{Form, Order, Weight};
-use crate::scratch::Scratch;
-use crate::{ImageShape, Isa, Write};
+use crate::{ImageShape, Isa, Write, few_pixels};
 
 pub(crate) use geometry::Geometry;
 use geometry::SHARE;
@@ -47,7 +43,6 @@ pub(crate) fn correlate<E: Stored, T: Send>(
     finish: impl Fn(usize, &mut [E]) -> T + Sync,
 ) -> Vec<T> {
     let isa = Isa::current();
-    let bands = geometry.bands();
     let to = geometry.destination;
     let len = geometry.panel_rows();
     let form = Form { isa, order: Order::Points, taps: vec![], len };
@@ -56,6 +51,7 @@ pub(crate) fn correlate<E: Stored, T: Send>(
         if weight.packed.is_some() && geometry.shares_columns() {
             return share_columns(geometry, write, source, panels, destination, finish);
         }
+        let bands = geometry.bands();
         destination.write(band::lengths(&bands, to), |nth, part| {
             let (band, destination) = (bands[nth], &mut *part);
             SCRATCH.with_borrow_mut(|scratch| {
@@ -81,25 +77,20 @@ fn share_columns<E: Stored, T: Send>(
     let mut chunk = SCRATCH.take();
     isa.run(Transform { geometry, tiles, source, to: &mut chunk.source });
     let of_share = Geometry { destination: ImageShape { channels: SHARE, ..to }, ..*geometry };
-    let share_len = of_share.destination.len();
-    let finished = Scratch::Sums.with(to.len(), |numbers| {
-        let shares = numbers.par_chunks_exact_mut(share_len);
-        let panels = panels.par_chunks_exact(of_share.panel_rows());
-        shares.zip(panels).for_each(|(destination, panels)| {
-            SCRATCH.with_borrow_mut(|scratch| {
-                isa.run(CorrelateTransformed {
-                    geometry: &of_share,
-                    tiles,
-                    source: &chunk.source,
-                    panels,
-                    destination,
-                    scratch: &mut scratch.destination,
-                });
+    let compute = |nth: usize, destination: &mut [f32]| {
+        let panel_rows = of_share.panel_rows();
+        SCRATCH.with_borrow_mut(|scratch| {
+            isa.run(CorrelateTransformed {
+                geometry: &of_share,
+                tiles,
+                source: &chunk.source,
+                panels: &panels[nth * panel_rows..][..panel_rows],
+                destination,
+                scratch: &mut scratch.destination,
             });
         });
-        let sums = Sums { write, numbers, share_len, columns: SHARE };
-        add_up(isa, sums, to, destination, finish)
-    });
+    };
+    let finished = few_pixels::share_columns(isa, write, SHARE, to, destination, compute, finish);
     SCRATCH.replace(chunk);
     finished
 }

@@ -5,7 +5,6 @@ use std::array::from_fn;
 use std::ops::Range;
 
 use half::bf16;
-use rayon::prelude::*;
 
 use super::axis::{Axis, Tap, Walk};
 use super::frame::{Frame, TALLEST};
@@ -177,26 +176,15 @@ impl Correlation {
     ) -> Vec<T> {
         let to = self.line.destination;
         let stretch = &self.line.stretch(Band::whole(to));
-        let share_len = to.len() / to.channels * SHARE;
         let (correlation, columns) = (self, SHARE);
         self.view(stretch, source, |view| {
-            Scratch::Sums.with(to.len(), |sums: &mut [f32]| {
-                sums.par_chunks_exact_mut(share_len).enumerate().for_each(|(nth, destination)| {
-                    with_panels(nth * SHARE, &mut |panels| {
-                        let (write, destination) = (Write::Overwrite, &mut *destination);
-                        self.isa.run(Work {
-                            correlation,
-                            view,
-                            panels,
-                            columns,
-                            write,
-                            destination,
-                        });
-                    });
+            let compute = |nth: usize, destination: &mut [f32]| {
+                with_panels(nth * SHARE, &mut |panels| {
+                    let (write, destination) = (Write::Overwrite, &mut *destination);
+                    self.isa.run(Work { correlation, view, panels, columns, write, destination });
                 });
-                let sums = few_pixels::Sums { write, numbers: sums, share_len, columns };
-                few_pixels::add_up(self.isa, sums, to, destination, finish)
-            })
+            };
+            few_pixels::share_columns(self.isa, write, columns, to, destination, compute, finish)
         })
     }
 
