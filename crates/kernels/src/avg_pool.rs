@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::direction::Direction;
 use crate::error::check_lengths;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::pool::{Rounding, image_and_row, pool_output};
-use crate::{Element, Error, ImageShape, Isa, Window};
+use crate::{Element, Error, ImageShape, Isa, Window, tasks};
 
 /// What an average divides by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +99,8 @@ impl AvgPool {
         (to, destination): (ImageShape, &mut [E]),
     ) {
         let isa = Isa::current();
-        let rows = destination.par_chunks_exact_mut(to.width * to.channels);
-        rows.enumerate().for_each(|(row, destination)| {
+        let rows = destination.chunks_exact_mut(to.width * to.channels);
+        tasks::for_each(rows, |row, destination| {
             let (source, row) = image_and_row(source, row, from, to);
             isa.run(AverageRow { pool: self, direction, source, from, row, destination });
         });

@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::direction::Direction;
 use crate::element::{Factor, Makes, weave};
 use crate::frame::Layout;
@@ -11,7 +9,7 @@ use crate::lanes::{Kernel, LANES, Lanes};
 use crate::packed::{Form, Order};
 use crate::stencil::Stencil;
 use crate::transpose::across;
-use crate::{Conv, Isa};
+use crate::{Conv, Isa, tasks};
 
 /// So many rows of the weight ahead the next ones are asked for.
 const AHEAD: usize = 16;
@@ -167,8 +165,8 @@ impl Packing<'_> {
         if depth == 0 {
             return;
         }
-        let panels = panels.par_chunks_mut(PACKED_BLOCKS * depth);
-        panels.zip(blocks.par_chunks(PACKED_BLOCKS)).for_each(|(panels, blocks)| {
+        let panels = panels.chunks_mut(PACKED_BLOCKS * depth);
+        tasks::for_each(panels.zip(blocks.chunks(PACKED_BLOCKS)), |_, (panels, blocks)| {
             match (channels.mix, channels.direction) {
                 (Mix::Group, Direction::Backward) => {
                     isa.run(PackColumns { channels, blocks, weight, taps, panels });

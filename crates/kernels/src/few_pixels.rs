@@ -3,8 +3,6 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use rayon::prelude::*;
-
 use crate::band::Band;
 use crate::channels::{Block, Channels, PackRows, Packing};
 use crate::correlate_tiles::{Correlate, Weights};
@@ -15,7 +13,7 @@ use crate::lanes::{Kernel, LANES, Lanes};
 use crate::packed::Weight;
 use crate::plan::{Plan, Plans};
 use crate::scratch::Scratch;
-use crate::{Conv, ImageShape, Isa, Window, Write};
+use crate::{Conv, ImageShape, Isa, Window, Write, tasks};
 
 /// Which convolutions have few pixels and many weights.
 struct Few {
@@ -109,8 +107,8 @@ pub(crate) fn forward<E: Stored + Makes<F>, F: Factor, T: Send>(
             plan.frame.view(isa, source, &band, |source: &[F]| {
                 let (images, weight) = (output.batch, weight.values);
                 let pass = Pass { isa, channels, taps, images, plan, source, weight, packed };
-                let parts = numbers.par_chunks_mut(len).zip(&shares);
-                parts.for_each(|(sums, share)| pass.sum(share, sums));
+                let parts = numbers.chunks_mut(len).zip(&shares);
+                tasks::for_each(parts, |_, (sums, share)| pass.sum(share, sums));
             });
             let sums = Sums { write, numbers, share_len: len, columns };
             add_up(isa, sums, output, destination, finish)
@@ -172,8 +170,7 @@ pub(crate) fn share_columns<E: Stored, T: Send>(
 ) -> Vec<T> {
     let share_len = to.pixels() * columns;
     Scratch::Sums.with(to.len(), |numbers| {
-        let shares = numbers.par_chunks_exact_mut(share_len).enumerate();
-        shares.for_each(|(nth, sums)| compute(nth, sums));
+        tasks::for_each(numbers.chunks_exact_mut(share_len), &compute);
         add_up(isa, Sums { write, numbers, share_len, columns }, to, destination, finish)
     })
 }

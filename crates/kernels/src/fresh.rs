@@ -3,9 +3,8 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use crate::plain::Plain;
+use crate::tasks;
 
 /// A vector of parts of these lengths, which follow each other. `write` is told which part it gets, and
 /// finds default values in it.
@@ -26,9 +25,8 @@ pub(crate) fn in_parts_with<T: Plain + Send, U: Send, R: Send>(
     let len = lengths.iter().sum();
     let mut values = Vec::with_capacity(len);
     let parts = split(&mut values.spare_capacity_mut()[..len], lengths);
-    let parts = parts.into_par_iter().zip(others).enumerate();
-    let parts = parts.map(|(i, (part, other))| write(i, initialised(part), other));
-    let results = parts.collect();
+    let parts = parts.into_iter().zip(others);
+    let results = tasks::map(parts, |i, (part, other)| write(i, initialised(part), other));
     // SAFETY: the parts are the first `len` values, and each was initialised before it was written.
     unsafe { values.set_len(len) };
     (values, results)
@@ -51,8 +49,7 @@ impl<E: Send> Destination<E> for [E] {
         lengths: impl Iterator<Item = usize>,
         write: impl Fn(usize, &mut [E]) -> R + Sync,
     ) -> Vec<R> {
-        let parts = split(self, lengths).into_par_iter().enumerate();
-        parts.map(|(i, part)| write(i, part)).collect()
+        tasks::map(split(self, lengths), write)
     }
 }
 

@@ -1,12 +1,10 @@
 //! Global average pooling over NHWC images, forward and backward.
 
-use rayon::prelude::*;
-
 use crate::column_sums::{Terms, column_sums};
 use crate::error::check_lengths;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::vectors::Vectors;
-use crate::{Element, Error, ImageShape, Isa};
+use crate::{Element, Error, ImageShape, Isa, tasks};
 
 /// Overwrites `y` (batch x channels) with the average of each image's pixels.
 ///
@@ -18,8 +16,8 @@ pub fn global_avg_pool<E: Element>(input: ImageShape, x: &[E], y: &mut [E]) -> R
     let (len, output) = (input.len(), input.batch * input.channels);
     check_lengths("global_avg_pool", &[("x", x.len(), len), ("y", y.len(), output)])?;
     let isa = Isa::current();
-    let images = x.par_chunks_exact(len / input.batch).zip(y.par_chunks_exact_mut(input.channels));
-    images.for_each(|(image, average)| isa.run(Average { image, average }));
+    let images = x.chunks_exact(len / input.batch).zip(y.chunks_exact_mut(input.channels));
+    tasks::for_each(images, |_, (image, average)| isa.run(Average { image, average }));
     Ok(())
 }
 
@@ -37,9 +35,8 @@ pub fn global_avg_pool_backward<E: Element>(
     let (len, output) = (input.len(), input.batch * input.channels);
     check_lengths("global_avg_pool_backward", &[("dy", dy.len(), output), ("dx", dx.len(), len)])?;
     let isa = Isa::current();
-    let images =
-        dx.par_chunks_exact_mut(len / input.batch).zip(dy.par_chunks_exact(input.channels));
-    images.for_each(|(image, gradient)| isa.run(Spread { image, gradient }));
+    let images = dx.chunks_exact_mut(len / input.batch).zip(dy.chunks_exact(input.channels));
+    tasks::for_each(images, |_, (image, gradient)| isa.run(Spread { image, gradient }));
     Ok(())
 }
 

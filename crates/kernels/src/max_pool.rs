@@ -1,11 +1,9 @@
 //! Maximum pooling over NHWC images, forward and backward.
 
-use rayon::prelude::*;
-
 use crate::error::check_lengths;
 use crate::lanes::{Kernel, LANES, Lanes, first_lanes};
 use crate::pool::{Rounding, image_and_row, pool_output};
-use crate::{Element, Error, ImageShape, Isa, Window};
+use crate::{Element, Error, ImageShape, Isa, Window, tasks};
 
 /// Maximum pooling of fixed, validated geometry.
 ///
@@ -77,8 +75,8 @@ impl MaxPool {
         )?;
         let isa = Isa::current();
         let row_len = self.output.width * self.output.channels;
-        let rows = y.par_chunks_exact_mut(row_len).zip(argmax.par_chunks_exact_mut(row_len));
-        rows.enumerate().for_each(|(row, (y, argmax))| {
+        let rows = y.chunks_exact_mut(row_len).zip(argmax.chunks_exact_mut(row_len));
+        tasks::for_each(rows, |row, (y, argmax)| {
             let (x, row) = image_and_row(x, row, self.input, self.output);
             isa.run(MaxRow { pool: self, x, row, y, argmax });
         });
@@ -103,7 +101,7 @@ impl MaxPool {
         )?;
         let isa = Isa::current();
         let row_len = self.input.width * self.input.channels;
-        dx.par_chunks_exact_mut(row_len).enumerate().for_each(|(row, dx)| {
+        tasks::for_each(dx.chunks_exact_mut(row_len), |row, dx| {
             let (dy, _) = image_and_row(dy, row, self.output, self.input);
             let (argmax, row) = image_and_row(argmax, row, self.output, self.input);
             isa.run(MaxGradientRow { pool: self, argmax, dy, row, dx });

@@ -1,14 +1,12 @@
 //! Batch normalisation of a matrix of pixels x channels, fused with a residual sum and a ReLU.
 
-use rayon::prelude::*;
-
 use crate::error::check_lengths;
 use crate::fresh::{chunks, in_parts_with};
 use crate::lanes::LANES;
 use crate::moments::ChunkMoments;
 use crate::norm_rows::Normalise;
 use crate::vectors::{Block, repeated, row_len};
-use crate::{Element, Error, Isa};
+use crate::{Element, Error, Isa, tasks};
 
 /// Numbers in a chunk of pixels: few enough to stay in a core's second-level cache.
 const CHUNK_LEN: usize = 32 * 1024;
@@ -62,8 +60,8 @@ pub struct BatchStats {
 pub fn batch_norm_stats<E: Element>(x: &[E], channels: usize) -> Result<BatchStats, Error> {
     check_rows("batch_norm_stats", x, channels)?;
     let isa = Isa::current();
-    let chunks = x.par_chunks(chunk_len(channels));
-    let moments: Vec<_> = chunks.map(|x| ChunkMoments::new(isa, x, channels)).collect();
+    let chunks = x.chunks(chunk_len(channels));
+    let moments = tasks::map(chunks, |_, x| ChunkMoments::new(isa, x, channels));
     Ok(BatchStats::join(&moments, channels))
 }
 

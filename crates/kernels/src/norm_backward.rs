@@ -1,13 +1,11 @@
 //! The gradients of batch normalisation.
 
-use rayon::prelude::*;
-
 use crate::error::check_lengths;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::norm::{check_rows, chunk_len, inverse_deviation, slope};
 use crate::norm_rows::{Differentiate, Feedback, Gate, GradientSums};
 use crate::vectors::{Block, repeated};
-use crate::{Activation, BatchStats, Element, Error, Isa, Write};
+use crate::{Activation, BatchStats, Element, Error, Isa, Write, tasks};
 
 /// Whether the statistics were functions of `x`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,14 +132,9 @@ impl<E: Element> Pass<'_, E> {
     fn sums(&self, dy: &[E]) -> [Vec<f64>; 2] {
         let &Self { isa, x, channels, mean, gate } = self;
         let chunk = chunk_len(channels);
-        let chunks: Vec<_> = x
-            .par_chunks(chunk)
-            .zip(dy.par_chunks(chunk))
-            .enumerate()
-            .map(|(i, (x, dy))| {
-                isa.run(GradientSums { x, dy, channels, mean, gate: gate.from(i * chunk) })
-            })
-            .collect();
+        let chunks = tasks::map(x.chunks(chunk).zip(dy.chunks(chunk)), |i, (x, dy)| {
+            isa.run(GradientSums { x, dy, channels, mean, gate: gate.from(i * chunk) })
+        });
         isa.run(Total { chunks: &chunks, channels })
     }
 
@@ -163,7 +156,7 @@ impl<E: Element> Pass<'_, E> {
             Some((write, part)) => part.chunks_mut(chunk).map(|part| Some((write, part))).collect(),
             None => (0..dx.len().div_ceil(chunk)).map(|_| None).collect(),
         };
-        dx.par_chunks_mut(chunk).zip(residuals).enumerate().for_each(|(i, (dx, dresidual))| {
+        tasks::for_each(dx.chunks_mut(chunk).zip(residuals), |i, (dx, dresidual)| {
             let here = i * chunk..i * chunk + dx.len();
             let (x, gate) = (&x[here.clone()], gate.from(here.start));
             let dy = dy.map(|dy| &dy[here]);

@@ -1,10 +1,8 @@
 //! The update of stochastic gradient descent, in one pass over memory.
 
-use rayon::prelude::*;
-
 use crate::error::check_lengths;
 use crate::lanes::{Kernel, LANES, Lanes};
-use crate::{Error, Isa};
+use crate::{Error, Isa, tasks};
 
 /// Numbers that a task updates.
 const CHUNK_LEN: usize = 16 * 1024;
@@ -60,17 +58,17 @@ pub fn sgd(
     let velocity_len = velocity.as_ref().map_or(len, |velocity| velocity.len());
     check_lengths("sgd", &[("gradient", gradient.len(), len), ("velocity", velocity_len, len)])?;
     let isa = Isa::current();
-    let chunks = parameter.par_chunks_mut(CHUNK_LEN).zip(gradient.par_chunks(CHUNK_LEN));
+    let chunks = parameter.chunks_mut(CHUNK_LEN).zip(gradient.chunks(CHUNK_LEN));
     match velocity {
         Some(velocity) => {
-            let chunks = chunks.zip(velocity.par_chunks_mut(CHUNK_LEN));
-            chunks.for_each(|((parameter, gradient), velocity)| {
+            let chunks = chunks.zip(velocity.chunks_mut(CHUNK_LEN));
+            tasks::for_each(chunks, |_, ((parameter, gradient), velocity)| {
                 isa.run(WithMomentum { parameter, gradient, velocity, step });
             });
         }
-        None => {
-            chunks.for_each(|(parameter, gradient)| isa.run(Descend { parameter, gradient, step }))
-        }
+        None => tasks::for_each(chunks, |_, (parameter, gradient)| {
+            isa.run(Descend { parameter, gradient, step });
+        }),
     }
     Ok(())
 }

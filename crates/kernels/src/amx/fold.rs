@@ -1,11 +1,9 @@
 //! The columns of a kernel as channels of a pixel, where channels are so few that they leave most of a tile's rows
 //! empty.
 
-use half::bf16;
-use rayon::prelude::*;
-
 use super::tiles::ROWS;
-use crate::{Conv, ImageShape, Window};
+use crate::{Conv, ImageShape, Window, tasks};
+use half::bf16;
 
 /// A convolution with the same weight, whose kernel has one column: each pixel holds what a window of `conv` sees
 /// of a row. There is none where it would not halve the tiles.
@@ -33,14 +31,16 @@ pub(super) fn fold(conv: &Conv, x: &[bf16], folded: &mut [bf16]) {
     let row_len = input.width * input.channels;
     let window_len = window.kernel[1] * input.channels;
     let (stride, padding) = (window.stride[1] * input.channels, window.padding[1] * input.channels);
-    let rows = x.par_chunks_exact(row_len);
-    rows.zip(folded.par_chunks_exact_mut(columns * window_len)).for_each_init(
-        || vec![bf16::ZERO; row_len + 2 * padding],
-        |padded, (row, windows)| {
+    let to_len = columns * window_len;
+    let rows = tasks::rows(to_len);
+    let parts = x.chunks(rows * row_len).zip(folded.chunks_mut(rows * to_len));
+    tasks::for_each(parts, |_, (x, folded)| {
+        let mut padded = vec![bf16::ZERO; row_len + 2 * padding];
+        for (row, windows) in x.chunks_exact(row_len).zip(folded.chunks_exact_mut(to_len)) {
             padded[padding..][..row_len].copy_from_slice(row);
             for (column, window) in windows.chunks_exact_mut(window_len).enumerate() {
                 window.copy_from_slice(&padded[column * stride..][..window_len]);
             }
-        },
-    );
+        }
+    });
 }

@@ -1,15 +1,14 @@
 //! The weights in the order in which tiles read them.
 
 use half::bf16;
-use rayon::prelude::*;
 
 use super::part;
 use super::tiles::{ROWS, Row};
-use crate::Isa;
 use crate::direction::Direction;
 use crate::element::weave;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::transpose::across;
+use crate::{Isa, tasks};
 
 /// So many blocks are packed at once, to read more than a cache line of each row.
 const PACKED_BLOCKS: usize = 8;
@@ -36,7 +35,7 @@ pub(super) fn pack(
 ) {
     // There are none if no window meets a source.
     let share = (PACKED_BLOCKS * taps.len() * depth / 2).max(1);
-    rows.par_chunks_mut(share).enumerate().for_each(|(nth, rows)| {
+    tasks::for_each(rows.chunks_mut(share), |nth, rows| {
         let first = first + nth * PACKED_BLOCKS * LANES;
         isa.run(Pack { channels, taps, depth, weight, first, rows });
     });

@@ -7,9 +7,6 @@
 use std::array::from_fn;
 use std::ops::Range;
 
-use half::bf16;
-use rayon::prelude::*;
-
 use super::axis::{Axis, Walk};
 use super::fold::{fold, folded};
 use super::line::{Line, Stretch};
@@ -22,7 +19,8 @@ use crate::lanes::{Kernel, LANES, Lanes};
 use crate::scratch::Scratch;
 use crate::totals::add_to_rows;
 use crate::transpose::transpose;
-use crate::{Conv, Isa, Write};
+use crate::{Conv, Isa, Write, tasks};
+use half::bf16;
 
 /// Into about how many tasks the work is divided, whatever the number of threads: bands, each in parts.
 const TASKS: usize = 16;
@@ -151,8 +149,8 @@ impl Pass<'_> {
     fn run<E: Element>(&self, bands: &[Band], parts: &[Part], dweight: &mut [E]) {
         let band_len = parts.iter().map(|part| self.len(part)).sum::<usize>();
         Scratch::Sums.with(bands.len() * band_len, |sums| {
-            let bands = bands.par_iter().zip(sums.par_chunks_exact_mut(band_len));
-            bands.for_each(|(band, sums)| self.sum(*band, parts, sums));
+            let bands = bands.iter().zip(sums.chunks_exact_mut(band_len));
+            tasks::for_each(bands, |_, (band, sums)| self.sum(*band, parts, sums));
             self.reduce(parts, sums.chunks_exact(band_len), dweight);
         });
     }
@@ -172,8 +170,8 @@ impl Pass<'_> {
                     chunk.order(source, gradients);
                     let ordered = &Ordered { chunk: &chunk, source, gradients };
                     let sums = fresh::split(sums, parts.iter().map(|part| self.len(part)));
-                    let parts = parts.par_iter().zip(sums);
-                    parts.for_each(|(part, sums)| ordered.add_products(part, sums));
+                    let parts = parts.iter().zip(sums);
+                    tasks::for_each(parts, |_, (part, sums)| ordered.add_products(part, sums));
                 });
             });
         }
@@ -281,12 +279,12 @@ impl Chunk<'_> {
     /// Brings all that it reads into order.
     fn order(&self, source: &mut [bf16], gradients: &mut [Row]) {
         let pairs = ORDERED_GROUPS * self.steps() * ROWS;
-        let gradients = gradients.par_chunks_mut(pairs).enumerate();
+        let gradients = gradients.chunks_mut(pairs).enumerate();
         let gradients =
             gradients.map(|(nth, to)| Operand::Gradients { block: nth * ORDERED_GROUPS, to });
-        let sources = source.par_chunks_exact_mut(self.channels * self.pitch).enumerate();
+        let sources = source.chunks_exact_mut(self.channels * self.pitch).enumerate();
         let sources = sources.flat_map(|(source, to)| {
-            let groups = to.par_chunks_mut(ORDERED_GROUPS * ROWS * self.pitch).enumerate();
+            let groups = to.chunks_mut(ORDERED_GROUPS * ROWS * self.pitch).enumerate();
             groups.map(move |(nth, to)| Operand::Source {
                 source,
                 channel: nth * ORDERED_GROUPS * ROWS,
@@ -294,7 +292,7 @@ impl Chunk<'_> {
             })
         });
         let operands = gradients.chain(sources);
-        operands.for_each(|operand| self.pass.isa.run(Order { chunk: self, operand }));
+        tasks::for_each(operands, |_, operand| self.pass.isa.run(Order { chunk: self, operand }));
     }
 
     /// Numbers of all source phases.

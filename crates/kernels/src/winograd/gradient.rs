@@ -4,8 +4,6 @@
 use std::cell::RefCell;
 use std::iter::repeat_n;
 
-use rayon::prelude::*;
-
 use crate::band::Band;
 use crate::element::{Element, Stored};
 use crate::fresh::{in_parts, split};
@@ -18,7 +16,7 @@ use crate::winograd::seen::load;
 use crate::winograd::transform::{
     Columns, IN, Linear, POINTS, ResultGradient, Rows, Source, WeightGradient,
 };
-use crate::{Isa, Write};
+use crate::{Isa, Write, tasks};
 
 /// Up to so many weights of a tap each task sums up for itself.
 const FEW_WEIGHTS: usize = 128 * 128;
@@ -120,10 +118,10 @@ impl<E: Stored> Pass<'_, E> {
         let mut sums = Vec::new();
         let mut room = ROOM.take();
         for tiles in tiles.chunks(round) {
-            let parts = tiles.par_chunks(chunk);
+            let parts = tiles.chunks(chunk);
             room.resize_with(parts.len().max(room.len()), Chunk::default);
             let chunks = &mut room[..parts.len()];
-            parts.zip(&mut *chunks).for_each(|(tiles, to)| self.transform(tiles, to));
+            tasks::for_each(parts.zip(&mut *chunks), |_, (tiles, to)| self.transform(tiles, to));
             let add = |task: usize, sums: &mut [_]| {
                 let (point, first_block) = tasks[task];
                 self.isa.run(Sum { chunks, point, first_block, depth, sums });
@@ -131,8 +129,7 @@ impl<E: Stored> Pass<'_, E> {
             if sums.is_empty() {
                 sums = in_parts(lengths.clone(), add);
             } else {
-                let parts = split(&mut sums, lengths.clone());
-                parts.into_par_iter().enumerate().for_each(|(task, sums)| add(task, sums));
+                tasks::for_each(split(&mut sums, lengths.clone()), add);
             }
         }
         ROOM.set(room);
@@ -153,7 +150,7 @@ impl<E: Stored> Pass<'_, E> {
         let mut taps: Vec<_> = taps.map(|tap| tap.chunks_exact_mut(LANES * columns)).collect();
         let mut next = || taps.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>();
         let tasks: Vec<_> = (0..depth / LANES).map(|_| next()).collect();
-        tasks.into_par_iter().enumerate().for_each(|(nth, taps)| {
+        tasks::for_each(tasks, |nth, taps| {
             self.isa.run(AddTaps { geometry, first: nth * LANES, sums, taps });
         });
     }

@@ -1,14 +1,12 @@
 //! The transformed weight of a convolution.
 
-use rayon::prelude::*;
-
-use crate::Isa;
 use crate::direction::Direction;
 use crate::element::Stored;
 use crate::lanes::{Kernel, LANES, Lanes};
 use crate::transpose::transpose;
 use crate::winograd::geometry::Geometry;
 use crate::winograd::transform::{self, Columns, IN, Linear, POINTS, Rows, TAPS};
+use crate::{Isa, tasks};
 
 /// One tap of sixteen source channels: sixteen numbers of each.
 type Tap = [[f32; LANES]; LANES];
@@ -22,7 +20,7 @@ pub(crate) fn pack<E: Stored>(
     panels: &mut [[f32; LANES]],
 ) {
     let (depth, columns) = geometry.channels();
-    panels.par_chunks_mut(POINTS * depth).enumerate().for_each(|(block, panel)| {
+    tasks::for_each(panels.chunks_mut(POINTS * depth), |block, panel| {
         isa.run(Pack { direction, depth, columns, first: block * LANES, weight, panel });
     });
 }
