@@ -159,7 +159,8 @@ struct Tiles<'a, F, D, const FEW: bool> {
 impl<F: Factor, D: Stored, const FEW: bool> Tiles<'_, F, D, FEW> {
     #[inline(always)]
     fn group<L: Lanes>(mut self, lattices: &[Lattice], images: usize, blocks: usize) {
-        let largest = match (L::REGISTERS > TILE_PIXELS, blocks) {
+        let has_room = L::REGISTERS > TILE_PIXELS;
+        let largest = match (has_room, blocks) {
             (true, 1 | 2) => TILE_PIXELS / blocks,
             // Also for one block where a sum takes two of sixteen registers.
             _ => 6,
@@ -168,14 +169,17 @@ impl<F: Factor, D: Stored, const FEW: bool> Tiles<'_, F, D, FEW> {
             let mut rest = lattice.pixels(images);
             let tiles = rest.len().div_ceil(largest);
             for tile in 0..tiles {
-                let (pixels, after) = rest.split_at(largest.min(rest.len()));
+                // Tiles of four, five and six pixels take as long for each pixel.
+                let len = if has_room { largest } else { rest.len().div_ceil(tiles - tile) };
+                let (pixels, after) = rest.split_at(len.min(rest.len()));
                 rest = after;
                 let after =
                     After { pixels: after, rows: tile * LANES / tiles..(tile + 1) * LANES / tiles };
                 match (blocks, pixels.len()) {
                     (1, 9..) => self.group_tile::<L, 16, 1>(lattice, pixels, after),
                     (1, 7..) => self.group_tile::<L, 8, 1>(lattice, pixels, after),
-                    (1, 5..) => self.group_tile::<L, 6, 1>(lattice, pixels, after),
+                    (1, 6..) => self.group_tile::<L, 6, 1>(lattice, pixels, after),
+                    (1, 5..) => self.group_tile::<L, 5, 1>(lattice, pixels, after),
                     (1, _) => self.group_tile::<L, 4, 1>(lattice, pixels, after),
                     (4, 4..) => self.group_tile::<L, 6, 4>(lattice, pixels, after),
                     (4, _) => self.group_tile::<L, 3, 4>(lattice, pixels, after),
