@@ -34,7 +34,7 @@ impl<E: Stored> Kernel for Correlate<'_, E> {
         let Chunk { source, destination } = self.scratch;
         for tiles in geometry.tiles(&band).chunks(geometry.chunk()) {
             transform::<L, E>(geometry, tiles, self.source, source);
-            multiply::<L>(geometry, tiles, panels, source, destination);
+            multiply::<L, false>(geometry, tiles, panels, source, destination);
             store::<L, E>(geometry, tiles, destination, write, start, to);
         }
     }
@@ -75,7 +75,7 @@ impl Kernel for CorrelateTransformed<'_> {
     #[inline(always)]
     fn run<L: Lanes>(self) {
         let Self { geometry, tiles, source, panels, scratch, .. } = self;
-        multiply::<L>(geometry, tiles, panels, source, scratch);
+        multiply::<L, true>(geometry, tiles, panels, source, scratch);
         let (to, _) = self.destination.as_chunks_mut();
         store::<L, f32>(geometry, tiles, scratch, Write::Overwrite, 0, to);
     }
@@ -100,7 +100,7 @@ fn transform<L: Lanes, E: Stored>(
 }
 
 #[inline(always)]
-fn multiply<L: Lanes>(
+fn multiply<L: Lanes, const FEW: bool>(
     geometry: &Geometry,
     tiles: &[Tile],
     panels: &[[f32; LANES]],
@@ -113,7 +113,8 @@ fn multiply<L: Lanes>(
     to.resize(blocks * tiles);
     for point in 0..POINTS {
         let (source, to) = (source.of(point), to.of_mut(point));
-        Correlation { point, tiles, source, source_blocks, panels, to }.run::<L>(tiles, blocks);
+        Correlation::<FEW> { point, tiles, source, source_blocks, panels, to }
+            .run::<L>(tiles, blocks);
     }
 }
 

@@ -46,8 +46,9 @@ pub(crate) trait Product: Sized {
     }
 }
 
-/// For each tile: its channels times the weights.
-pub(crate) struct Correlation<'a> {
+/// For each tile: its channels times the weights. Where tiles are `FEW`, so that the weights are not in a cache, memory is
+/// asked for those of the next point.
+pub(crate) struct Correlation<'a, const FEW: bool> {
     pub(crate) point: usize,
     pub(crate) tiles: usize,
     /// For each block of source channels and each tile.
@@ -59,7 +60,7 @@ pub(crate) struct Correlation<'a> {
     pub(crate) to: &'a mut [[f32; LANES]],
 }
 
-impl Product for Correlation<'_> {
+impl<const FEW: bool> Product for Correlation<'_, FEW> {
     #[inline(always)]
     fn tile<L: Lanes, const ROWS: usize, const BLOCKS: usize>(&mut self, row: usize, block: usize) {
         let depth = self.source_blocks * LANES;
@@ -72,6 +73,15 @@ impl Product for Correlation<'_> {
             let mut rows = [&[0.0; LANES]; ROWS];
             for i in 0..ROWS {
                 rows[i] = &self.source[k * self.tiles + row + i];
+            }
+            if FEW {
+                // All rows together ask for all.
+                for lane in row * LANES / self.tiles..(row + ROWS) * LANES / self.tiles {
+                    for j in 0..BLOCKS {
+                        let next = ((block + j) * POINTS + self.point + 1) * depth;
+                        L::expect_later(self.panels, next + k * LANES + lane);
+                    }
+                }
             }
             for lane in 0..LANES {
                 let mut weights = [L::splat(0.0); BLOCKS];
