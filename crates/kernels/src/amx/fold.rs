@@ -1,9 +1,10 @@
 //! The columns of a kernel as channels of a pixel, where channels are so few that they leave most of a tile's rows
 //! empty.
 
+use half::bf16;
+
 use super::tiles::ROWS;
 use crate::{Conv, ImageShape, Window, tasks};
-use half::bf16;
 
 /// A convolution with the same weight, whose kernel has one column: each pixel holds what a window of `conv` sees
 /// of a row. There is none where it would not halve the tiles.

@@ -7,6 +7,8 @@
 use std::array::from_fn;
 use std::ops::Range;
 
+use half::bf16;
+
 use super::axis::{Axis, Walk};
 use super::fold::{fold, folded};
 use super::line::{Line, Stretch};
@@ -20,7 +22,6 @@ use crate::scratch::Scratch;
 use crate::totals::add_to_rows;
 use crate::transpose::transpose;
 use crate::{Conv, Isa, Write, tasks};
-use half::bf16;
 
 /// Into about how many tasks the work is divided, whatever the number of threads: bands, each in parts.
 const TASKS: usize = 16;
